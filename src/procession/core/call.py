@@ -1,0 +1,106 @@
+"""Waiting for another process: for its reply to a message, or for its end.
+
+Both watch the other one, so they fail at once when it dies, and never hang. Neither shows on the
+`events` channel.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from procession.core import links
+from procession.core.errors import Error, Timeout, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.event import Event
+    from procession.core.process import Process
+    from procession.core.scheduler import Scheduler, Strand
+
+
+class _Awaited:
+    """A strand that waits for one outcome."""
+
+    __slots__ = ("_strand", "settled")
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._strand: Strand = scheduler.strand()
+        self.settled = False
+
+    def settle(self, outcome: Any) -> bool:
+        """End the wait; False if it has ended before."""
+        if self.settled:
+            return False
+        self.settled = True
+        self._strand.wake(outcome)
+        return True
+
+    def withdraw(self, strand: object) -> None:
+        """The strand was interrupted: whatever comes is too late."""
+        self.settled = True
+
+    def restore(self, value: object) -> None:
+        """The strand was interrupted after the outcome had come: it is lost with the call."""
+
+
+class PendingCall(_Awaited):
+    """A call that has not been answered."""
+
+    __slots__ = ()
+
+    async def run(self, send: Callable[[PendingCall], Process], timeout: float | None) -> Any:
+        """Send the message and wait for the reply, the end of the callee, or the time-out."""
+        target = send(self)
+        links.watch(self, target)
+        timer = None
+        if timeout is not None:
+            timer = self._strand.scheduler.call_later(timeout, lambda: self._give_up(timeout))
+        try:
+            reply = await self._strand.park(self)
+        finally:
+            links.unwatch(self, target)
+            if timer is not None:
+                timer.cancel()
+        if isinstance(reply, Error):
+            raise reply
+        return reply
+
+    def answer(self, reply: Any) -> bool:
+        """The callee has replied; False if that is too late."""
+        return self.settle(reply)
+
+    def down(self, exit: Event) -> None:
+        """The callee has ended without a reply."""
+        error = None if exit.error is None else exit.error.to_dict()
+        self.settle(
+            Unavailable(
+                f"{exit.sender} has ended without a reply",
+                retryable=True,
+                details={"pid": exit.sender, "error": error},
+            )
+        )
+
+    def _give_up(self, timeout: float) -> None:
+        self.settle(Timeout(f"no reply within {timeout:g} seconds", retryable=True))
+
+
+class Execution(_Awaited):
+    """A process whose result is waited for."""
+
+    __slots__ = ()
+
+    async def run(self, process: Process) -> Any:
+        """Wait for the end of the process: its result, or its error, raised."""
+        links.watch(self, process)
+        try:
+            exit: Event = await self._strand.park(self)
+        finally:
+            links.unwatch(self, process)
+        if exit.error is not None:
+            raise exit.error
+        return exit.result
+
+    def down(self, exit: Event) -> None:
+        """The process has ended."""
+        self.settle(exit.copy())

@@ -1,0 +1,182 @@
+"""What can go wrong, as plain data: a kind, a message, whether to retry, details.
+
+An error crosses process boundaries like any other value (SEMANTICS 2, 3.3), so it holds
+no exception, frame or object of the process that it came from.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Error(Exception):
+    """The base of all errors of the runtime. SEMANTICS 2.1.
+
+    `kind` is one of the words of SEMANTICS 2.2, `message` a sentence, `retryable` says whether
+    trying again can help (None: unknown), `details` is plain data or None. Raise one of the
+    subclasses to end a process with an error of that kind.
+    """
+
+    kind: ClassVar[str] = "Internal"
+
+    def __init__(
+        self, message: str, *, retryable: bool | None = None, details: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retryable = retryable
+        self.details = details
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.retryable, self.details)
+
+    def __eq__(self, other: object) -> bool:
+        """Errors are values: equal when all that crosses a boundary is equal."""
+        if not isinstance(other, Error):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.message))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as plain data, as it is nested in the details of another error."""
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "retryable": self.retryable,
+            "details": self.details,
+        }
+
+
+class NotFound(Error):
+    """No such process, name, host or entry."""
+
+    kind = "NotFound"
+
+
+class AlreadyExists(Error):
+    """The name is taken, or the monitor already stands."""
+
+    kind = "AlreadyExists"
+
+
+class Invalid(Error):
+    """The request can never be carried out as it is. Correct the call."""
+
+    kind = "Invalid"
+
+
+class PermissionDenied(Error):
+    """The caller may not do that."""
+
+    kind = "PermissionDenied"
+
+
+class Unavailable(Error):
+    """Whoever should answer is gone or not running. Another one may answer."""
+
+    kind = "Unavailable"
+
+
+class Internal(Error):
+    """The code that ran has failed: an exception nobody caught, a source that does not load."""
+
+    kind = "Internal"
+
+
+class Canceled(Error):
+    """The work was given up on request."""
+
+    kind = "Canceled"
+
+
+class Conflict(Error):
+    """The request contradicts an earlier one that still stands."""
+
+    kind = "Conflict"
+
+
+class Timeout(Error):
+    """The time is over. What was asked for may still happen."""
+
+    kind = "Timeout"
+
+
+class RateLimited(Error):
+    """Too many requests. Try again later."""
+
+    kind = "RateLimited"
+
+
+class ProcessTerminated(Error):
+    """The process was ended from outside: kind Terminated.
+
+    It is what monitors, links and callers of a terminated process get. The terminated process
+    itself sees `process.Terminated`, which `except Exception` does not catch (SEMANTICS 7.3).
+    """
+
+    kind = "Terminated"
+
+
+class LimitExceeded(Error):
+    """A bound of the host is reached: mailbox full, too many processes."""
+
+    kind = "LimitExceeded"
+
+
+class ChannelClosed(Error):
+    """The channel is closed, and for a receiver also drained: nothing will come. SEMANTICS 4."""
+
+    kind = "Canceled"
+
+
+KINDS: dict[str, type[Error]] = {
+    cls.kind: cls
+    for cls in (
+        NotFound,
+        AlreadyExists,
+        Invalid,
+        PermissionDenied,
+        Unavailable,
+        Internal,
+        Canceled,
+        Conflict,
+        Timeout,
+        RateLimited,
+        ProcessTerminated,
+        LimitExceeded,
+    )
+}
+
+
+class Terminated(BaseException):
+    """Raised inside a process at its current wait when it is ended from outside.
+
+    `finally` blocks run. The process may still send, but not wait: a wait raises at once
+    (SEMANTICS 7.3). Catching it does not save the process. `error` is what monitors will get.
+    """
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def _rebuild(cls: type[Error], message: str, retryable: bool | None, details: Any) -> Error:
+    return cls(message, retryable=retryable, details=details)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint to append to an error about an unknown word; empty when nothing is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

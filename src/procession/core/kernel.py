@@ -1,0 +1,283 @@
+"""The kernel: all that processes ask of each other goes through here.
+
+A message:  send -> resolve -> copy -> mailbox.deliver -> the waiting strand, or a queue.
+An end:     guest -> exited -> routing table, names -> monitors -> links -> doom -> guest.kill ...
+
+An end never runs another process's code. Whoever must die is put on the system lane, a strand
+that goes ahead of all others: so a cascade of any length is a loop, and the processes of a host
+under load still die at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from procession.core import links
+from procession.core.call import Execution, PendingCall
+from procession.core.errors import (
+    Canceled,
+    Error,
+    Invalid,
+    NotFound,
+    ProcessTerminated,
+    did_you_mean,
+)
+from procession.core.event import CANCEL, EXIT, Event
+from procession.core.names import NameRegistry
+from procession.core.payload import copy_items, copy_payload
+from procession.core.pid import parse_pid
+from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.host import Host
+    from procession.core.message import ReplyTo
+    from procession.core.process import Process, Program
+
+_DEATHS_PER_STEP = 64  # so that a long cascade still lets the loop look at I/O
+
+
+class SystemLane(Strand):
+    """The processes that must die, in the order in which that was decided."""
+
+    __slots__ = ("_doomed", "_queued")
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__(scheduler)
+        self._doomed: deque[tuple[Process, Error]] = deque()
+        self._queued = False
+
+    def add(self, process: Process, error: Error) -> None:
+        """End `process` with `error` before any other strand runs."""
+        self._doomed.append((process, error))
+        self._queue()
+
+    def step(self) -> None:
+        self._queued = False
+        doomed = self._doomed
+        try:
+            for _ in range(min(len(doomed), _DEATHS_PER_STEP)):
+                process, error = doomed.popleft()
+                if process.alive:
+                    self.scheduler.current = process
+                    process.kill(error)
+        finally:
+            if doomed:
+                self._queue()
+
+    def _queue(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self.scheduler.ready.appendleft(self)
+            self.scheduler.rouse()
+
+
+class Kernel:
+    """The processes, names and hosts of one node.
+
+    `adopt` and `notify`: see Scheduler. `on_failure` is told of every error exit, and whether a
+    monitor or link took note of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        notify: Callable[[], None],
+        adopt: Callable[[], Strand],
+        ready: RunQueue | None = None,
+        on_failure: Callable[[Process, Event, bool], None] | None = None,
+    ) -> None:
+        self._wall = clock.wall
+        self.scheduler = Scheduler(clock, deque() if ready is None else ready, notify, adopt)
+        self.processes: dict[str, Process] = {}
+        self.hosts: dict[str, Host] = {}
+        self.names = NameRegistry()
+        self._on_failure = on_failure
+        self._serial = count(1)
+        self._lane = SystemLane(self.scheduler)
+
+    # -- processes ---------------------------------------------------------------------------
+
+    def host(self, host_id: str) -> Host:
+        """The host of that id. Raises NotFound."""
+        host = self.hosts.get(host_id) if isinstance(host_id, str) else None
+        if host is None:
+            if not isinstance(host_id, str):
+                raise TypeError(f"a host is a string, not {type(host_id).__name__}")
+            raise NotFound(f"host not found: {host_id!r}{did_you_mean(host_id, self.hosts)}")
+        return host
+
+    def spawn(
+        self,
+        program: Program,
+        host: Host,
+        args: tuple[Any, ...],
+        *,
+        parent: Process | None = None,
+        linked: bool = False,
+        monitored: bool = False,
+    ) -> Process:
+        """Start a process. It runs later; its ties to `parent` are in place before. SEMANTICS 5."""
+        if host.population >= host.room:
+            host.refuse()
+        copies = copy_items(args, "arguments") if args else args
+        serial = next(self._serial)
+        if serial > 0xFFFF:  # `hex` is twice as fast as a format that pads, where none is needed
+            pid = f"{host.pid_prefix}{hex(serial)}}}"
+        else:
+            pid = f"{host.pid_prefix}0x{serial:05x}}}"
+        process = program.start(self, host, pid, copies)
+        self.processes[pid] = process
+        host.population += 1
+        if parent is not None:
+            if monitored:
+                links.monitor(parent, process)
+            if linked:
+                links.link(parent, process)
+        scheduler = self.scheduler
+        scheduler.ready.append(process)
+        if not scheduler.awake:
+            scheduler.rouse()
+        return process
+
+    def exited(self, process: Process, result: Any, error: Error | None) -> None:
+        """A guest reports that a process has ended. SEMANTICS 7.2 has the order."""
+        if error is None and result is not None:
+            try:
+                result = copy_payload(result, "result")
+            except Invalid as invalid:
+                result, error = None, invalid
+        process.alive = False
+        del self.processes[process.pid]
+        process.host.population -= 1
+        if process.names:
+            self.names.release(process)
+        exit = Event(EXIT, process.pid, self._wall(), result, error)
+        noticed = links.sever(process, exit)
+        if error is not None and self._on_failure is not None:
+            self._on_failure(process, exit, noticed)
+
+    def doom(self, process: Process, error: Error) -> None:
+        """End a process before any other runs; between steps, never within one."""
+        self._lane.add(process, error)
+
+    def resolve(self, dest: str) -> Process:
+        """The process of a PID or a name. Raises NotFound."""
+        if not isinstance(dest, str):
+            raise TypeError(f"a destination is a string, not {type(dest).__name__}")
+        process = self.processes.get(dest) or self.names.find(dest)
+        if process is None:
+            if parse_pid(dest):
+                raise NotFound(f"process not found: {dest}")
+            raise NotFound(f"could not resolve {dest!r}: no process has that name")
+        return process
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def send(
+        self,
+        sender: str | None,
+        dest: str,
+        topic: str,
+        values: tuple[Any, ...],
+        reply_to: ReplyTo | None = None,
+    ) -> Process:
+        """Deliver a message, or raise and deliver nothing. SEMANTICS 6.1. Gives the receiver."""
+        try:
+            target = self.processes.get(dest) or self.resolve(dest)
+            if len(values) == 1:
+                payload = copy_payload(values[0])
+            else:
+                payload = copy_payload(values) if values else None
+            (target._mailbox or target.mailbox).deliver(sender, topic, payload, reply_to)
+        except TypeError:
+            for what, value in (("destination", dest), ("topic", topic)):
+                if not isinstance(value, str):
+                    raise TypeError(
+                        f"a {what} is a string, not {type(value).__name__}"
+                    ) from None
+            raise
+        return target
+
+    async def call(
+        self, sender: str | None, dest: str, topic: str, payload: Any, timeout: float | None
+    ) -> Any:
+        """Send a message and wait for the reply to it: see `procession.process.call`."""
+        return await PendingCall(self.scheduler).run(
+            lambda pending: self.send(sender, dest, topic, (payload,), pending), timeout
+        )
+
+    async def execute(self, program: Program, host: Host, args: tuple[Any, ...]) -> Any:
+        """Spawn a process and wait for its result; its error is raised. See `process.exec`."""
+        process = self.spawn(program, host, args)
+        try:
+            return await Execution(self.scheduler).run(process)
+        except BaseException:
+            if process.alive:  # the caller was interrupted: nobody waits for the result
+                self.doom(process, Canceled("the caller of exec has gone"))
+            raise
+
+    # -- ties --------------------------------------------------------------------------------
+
+    def monitor(self, process: Process, dest: str) -> None:
+        """See `procession.process.monitor`."""
+        links.monitor(process, self.resolve(dest))
+
+    def unmonitor(self, process: Process, dest: str) -> None:
+        """See `procession.process.unmonitor`."""
+        links.unmonitor(process, self._pid_of(dest))
+
+    def link(self, process: Process, dest: str) -> None:
+        """See `procession.process.link`."""
+        links.link(process, self.resolve(dest))
+
+    def unlink(self, process: Process, dest: str) -> None:
+        """See `procession.process.unlink`."""
+        links.unlink(process, self._pid_of(dest))
+
+    def _pid_of(self, dest: str) -> str:
+        if not isinstance(dest, str):
+            raise TypeError(f"a destination is a string, not {type(dest).__name__}")
+        owner = self.names.find(dest)
+        return dest if owner is None else owner.pid
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def cancel(
+        self, sender: str | None, dest: str, reason: str | None, deadline: float | None
+    ) -> None:
+        """Ask a process to stop; with a deadline, see to it. SEMANTICS 10.1."""
+        process = self.resolve(dest)
+        process.mailbox.events().push(
+            Event(CANCEL, sender, self._wall(), reason=reason, deadline=deadline)
+        )
+        if deadline is not None:
+            pid = process.pid
+            self.scheduler.call_later(deadline, lambda: self._time_is_over(pid))
+
+    def _time_is_over(self, pid: str) -> None:
+        process = self.processes.get(pid)
+        if process is not None:
+            self.doom(process, terminated())
+
+    def terminate(self, dest: str) -> None:
+        """End a process at its next wait. SEMANTICS 10.2."""
+        self.doom(self.resolve(dest), terminated())
+
+    def statistics(self) -> dict[str, int]:
+        """How much there is of what, now."""
+        return {
+            "processes": len(self.processes),
+            "names": len(self.names),
+            "timers": len(self.scheduler.timers),
+            "ready": len(self.scheduler.ready),
+        }
+
+
+def terminated() -> ProcessTerminated:
+    """The error of a process that was ended on request."""
+    return ProcessTerminated("process terminated")

@@ -1,0 +1,219 @@
+"""What was sent to a process and not yet taken by it. SEMANTICS 6.
+
+One pending queue, which is the inbox. A listened topic claims its messages from it, and from then
+on gets them directly. So routing is decided when the receiver looks (SEMANTICS 6.5), yet the
+common message goes straight from sender to receiver. Lifecycle events have a lane of their own
+that no flood of messages delays or fills.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from procession.core.channel import ReceiveChannel
+from procession.core.errors import Conflict, Invalid, LimitExceeded
+from procession.core.message import Message, ReplyTo, check_topic
+from procession.core.payload import NATIVE_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.event import Event
+    from procession.core.scheduler import Scheduler
+
+_NO_TOPICS: dict[str, TopicChannel] = {}  # shared until a process listens; never changed
+
+
+class TopicChannel(ReceiveChannel[Any]):
+    """The messages of one topic."""
+
+    __slots__ = ("_mailbox", "messages", "payload_type", "topic")
+
+    def __init__(
+        self, scheduler: Scheduler, mailbox: Mailbox, topic: str, messages: bool, payload_type: Any
+    ) -> None:
+        super().__init__(scheduler, _decoder(topic, messages, payload_type))
+        self._mailbox: Mailbox | None = mailbox
+        self.topic = topic
+        self.messages = messages
+        self.payload_type = payload_type
+
+    def close(self) -> None:
+        """Stop listening: later messages fall to the inbox. SEMANTICS 6.6."""
+        mailbox, self._mailbox = self._mailbox, None
+        if mailbox is not None:
+            del mailbox.topics[self.topic]
+        super().close()
+
+
+class Inbox(ReceiveChannel[Message[Any]]):
+    """The messages of all topics that nobody listens to."""
+
+    __slots__ = ("_mailbox",)
+
+    def __init__(self, scheduler: Scheduler, mailbox: Mailbox) -> None:
+        super().__init__(scheduler)
+        self._mailbox = mailbox
+        self._buffer = mailbox.pending
+
+    def restore(self, value: Any) -> None:
+        """Put back a message; to its topic's channel if somebody listens by now."""
+        self._mailbox.restore(value)
+
+    def close(self) -> None:
+        """An inbox closes with its process, not before. Raises Invalid."""
+        raise Invalid("the inbox cannot be closed: it ends with its process")
+
+
+class Events(ReceiveChannel["Event"]):
+    """The lifecycle events of a process. Not counted against the mailbox's limit."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Events end with their process, not before. Raises Invalid."""
+        raise Invalid("the events channel cannot be closed: it ends with its process")
+
+
+class Mailbox:
+    """All channels through which a process hears of the world."""
+
+    __slots__ = ("_room", "_scheduler", "events_channel", "inbox_channel", "limit", "pending", "topics")
+
+    def __init__(self, scheduler: Scheduler, limit: int) -> None:
+        self._scheduler = scheduler
+        self.limit = limit
+        self._room = limit
+        self.topics = _NO_TOPICS
+        self.pending: deque[Message[Any]] | None = None
+        self.inbox_channel: Inbox | None = None
+        self.events_channel: Events | None = None
+
+    @property
+    def size(self) -> int:
+        """How many messages wait, whatever their topic."""
+        pending = len(self.pending) if self.pending else 0
+        return pending + sum(channel.buffered for channel in self.topics.values())
+
+    def deliver(
+        self, sender: str | None, topic: str, payload: Any, reply_to: ReplyTo | None = None
+    ) -> None:
+        """Route one message. Raises LimitExceeded if it would have to be kept and nothing fits.
+
+        The topic is checked here, not earlier: one that is listened to has been checked before.
+        """
+        channel: TopicChannel | Inbox | None = self.topics.get(topic)
+        if channel is None:
+            check_topic(topic)
+            channel = self.inbox_channel
+            payload = Message(sender, topic, payload, reply_to)
+        elif channel.messages:
+            payload = Message(sender, topic, payload, reply_to)
+        if channel is not None:
+            receiver = channel._receiver
+            if receiver is not None:
+                channel._receiver = channel._more_receivers and channel._next_in_line()
+                receiver.wake(payload)
+                return
+            self._take_room(topic)
+            channel.push(payload)
+        else:
+            self._take_room(topic)
+            if self.pending is None:
+                self.pending = deque()
+            self.pending.append(payload)
+
+    def _take_room(self, topic: str) -> None:
+        """Account for one more message.
+
+        `_room` is how many fit for certain. Receivers do not raise it, or each would pay for it;
+        instead all is counted anew when it is used up.
+        """
+        if not self._room:
+            self._room = self.limit - self.size
+            if self._room <= 0:
+                self._room = 0
+                raise LimitExceeded(
+                    f"mailbox full: {self.limit} messages wait",
+                    retryable=True,
+                    details={"topic": topic},
+                )
+        self._room -= 1
+
+    def listen(self, topic: str, messages: bool | None, payload_type: Any) -> TopicChannel:
+        """The channel of a topic: a new one gets what is pending, the same one ever after.
+
+        Raises Conflict if the topic is listened to in another way.
+        """
+        channel = self.topics.get(topic) if isinstance(topic, str) else None
+        if channel is not None:
+            if messages not in (None, channel.messages) or payload_type not in (
+                None,
+                channel.payload_type,
+            ):
+                raise Conflict(f"topic {topic!r} is already listened to in another way")
+            return channel
+        check_topic(topic)
+        channel = TopicChannel(self._scheduler, self, topic, bool(messages), payload_type)
+        if self.topics is _NO_TOPICS:
+            self.topics = {}
+        self.topics[topic] = channel
+        if self.pending:
+            self._claim(channel)
+        return channel
+
+    def _claim(self, channel: TopicChannel) -> None:
+        assert self.pending is not None
+        messages = list(self.pending)
+        self.pending.clear()  # in place: the inbox holds the same queue
+        for message in messages:
+            if message.topic == channel.topic:
+                channel.push(message if channel.messages else message.payload)
+            else:
+                self.pending.append(message)
+
+    def restore(self, message: Message[Any]) -> None:
+        """Take back, at the front, a message that was received from the inbox."""
+        listener = self.topics.get(message.topic)
+        if listener is not None:
+            listener.restore(message if listener.messages else message.payload)
+            return
+        ReceiveChannel.restore(self.inbox(), message)
+
+    def inbox(self) -> Inbox:
+        """The channel of all that nobody listens to."""
+        if self.inbox_channel is None:
+            if self.pending is None:
+                self.pending = deque()
+            self.inbox_channel = Inbox(self._scheduler, self)
+        return self.inbox_channel
+
+    def events(self) -> Events:
+        """The channel of lifecycle events."""
+        if self.events_channel is None:
+            self.events_channel = Events(self._scheduler)
+        return self.events_channel
+
+
+def _decoder(topic: str, messages: bool, payload_type: Any) -> Callable[[Any], Any] | None:
+    if payload_type is None:
+        return None
+
+    def decode(payload: Any) -> Any:
+        return decode_payload(payload, payload_type, f"payload on {topic!r}")
+
+    if not messages:
+        return decode
+    return lambda message: message.with_payload(decode(message.payload))
+
+
+def decode_payload(payload: Any, payload_type: Any, what: str) -> Any:
+    """The payload as `payload_type`. Raises Invalid, naming the path, if it does not fit."""
+    try:
+        return msgspec.convert(payload, payload_type, builtin_types=NATIVE_TYPES)
+    except msgspec.ValidationError as error:
+        name = getattr(payload_type, "__name__", str(payload_type))
+        raise Invalid(f"{what} does not fit {name}: {error}") from None

@@ -1,0 +1,39 @@
+"""How processes and entries are written: PIDs and entry references. SEMANTICS 1."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from procession.core.errors import Invalid
+
+_PID = re.compile(r"\{(?:(?P<node>[^{}|@\s]+)@)?(?P<host>[^{}|@\s]+)\|0x(?P<serial>[0-9a-f]{5,})\}")
+
+
+class Pid(NamedTuple):
+    """The parts of a PID string."""
+
+    node: str | None
+    host: str
+    serial: int
+
+
+def pid_prefix(host: str, node: str | None = None) -> str:
+    """All of a PID up to its serial number, computed once per host: see `Kernel.spawn`."""
+    return f"{{{node}@{host}|" if node else f"{{{host}|"
+
+
+def parse_pid(text: str) -> Pid | None:
+    """Take a PID apart; None if the text is not one."""
+    match = _PID.fullmatch(text)
+    if match is None:
+        return None
+    return Pid(match["node"], match["host"], int(match["serial"], 16))
+
+
+def split_reference(text: str) -> tuple[str, str]:
+    """Split an entry reference at its first colon into namespace and name. SEMANTICS 1.3."""
+    namespace, colon, name = text.partition(":")
+    if not (colon and namespace and name):
+        raise Invalid(f"{text!r} is no entry reference: write namespace:name, such as 'app:main'")
+    return namespace, name

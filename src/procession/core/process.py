@@ -1,0 +1,145 @@
+"""A process as the machine sees it: identity, mailbox, ties. What runs inside is a guest's matter.
+
+A guest subclasses `Process`: `step` resumes the body, `kill` ends it, and both report the end,
+once, by `kernel.exited`. One object is both the process and its main strand, so that an idle
+process is small and a step needs no indirection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from procession.core.errors import Error, Internal
+from procession.core.event import LINK_DOWN, Event
+from procession.core.mailbox import Mailbox
+from procession.core.payload import SCALARS
+from procession.core.scheduler import Strand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procession.core.host import Host
+    from procession.core.kernel import Kernel
+
+LINK_FAILURE = "linked process failed"
+
+
+class Watcher(Protocol):
+    """Who wants to know how a process ends: a process that monitors it, a caller, a node."""
+
+    def down(self, exit: Event, /) -> None:
+        """The process has ended. Called once, after its PID and names are free."""
+
+
+class Program(Protocol):
+    """Something that can be spawned: an entry, loaded."""
+
+    entry: str
+
+    def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any], /) -> Process:
+        """A process about to run for the first time. Raises Error if the arguments do not fit."""
+
+
+class Process(Strand):
+    """The state of one process that every guest shares.
+
+    The ties are None until the first is made. Links are symmetric: `b.pid in a.links` just when
+    `a.pid in b.links`. Likewise `b.pid in a.monitoring` just when `a` is among the watchers of `b`.
+    The first watcher has a slot of its own: most processes have one, and it spares them a dict.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_mailbox",
+        "alive",
+        "entry",
+        "host",
+        "kernel",
+        "links",
+        "monitoring",
+        "more_watchers",
+        "names",
+        "pid",
+        "trap_links",
+        "watcher",
+    )
+
+    def __init__(self, kernel: Kernel, host: Host, pid: str, entry: str) -> None:
+        self.scheduler = kernel.scheduler  # as Strand does, without the call
+        self.value = None
+        self.parked = None
+        self.kernel = kernel
+        self.host = host
+        self.pid = pid
+        self.entry = entry
+        self._mailbox: Mailbox | None = None
+        self.alive = True
+        self.trap_links = False
+        self.links: dict[str, Process] | None = None
+        self.watcher: Watcher | None = None
+        self.more_watchers: dict[Watcher, None] | None = None
+        self.monitoring: dict[str, Process] | None = None
+        self.names: dict[str, None] | None = None
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """What was sent to the process. Made when first needed: many never are sent anything."""
+        if self._mailbox is None:
+            self._mailbox = Mailbox(self.scheduler, self.host.mailbox)
+        return self._mailbox
+
+    def kill(self, error: Error) -> None:
+        """End now with `error`, whatever the body says. Called between steps, never within one."""
+        raise NotImplementedError
+
+    # -- what the process is told ----------------------------------------------------------
+
+    def down(self, exit: Event) -> None:
+        """A process that this one monitors has ended."""
+        if self.monitoring:
+            self.monitoring.pop(exit.sender, None)
+        self._tell(exit)
+
+    def link_down(self, exit: Event) -> None:
+        """A process that was linked to this one has failed. SEMANTICS 9.4, 9.5."""
+        if self.trap_links:
+            self._tell(msgspec.structs.replace(exit, kind=LINK_DOWN))
+        else:
+            self.kernel.doom(self, link_failure(exit))
+
+    def _tell(self, exit: Event) -> None:
+        if exit.error is not None or type(exit.result) not in SCALARS:
+            exit = exit.copy()
+        mailbox = self._mailbox or self.mailbox
+        (mailbox.events_channel or mailbox.events()).push(exit)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.pid} {self.entry} {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """In one word: waiting, ready, running or dead."""
+        if not self.alive:
+            return "dead"
+        if self.scheduler.current is self:
+            return "running"
+        return "waiting" if self.parked is not None else "ready"
+
+
+def link_failure(exit: Event) -> Error:
+    """The error of a process that dies because a linked one did.
+
+    `details` has the peer, its error, and the origin: the first process of the chain. The errors
+    in between are not nested, or a chain of 100,000 would carry one of that depth.
+    """
+    cause = exit.error or Internal("unknown")
+    origin = {"pid": exit.sender, "error": cause.to_dict()}
+    if cause.message == LINK_FAILURE and isinstance(cause.details, dict):
+        origin = cause.details.get("origin", origin)
+        cause = type(cause)(cause.message, retryable=cause.retryable)
+    return Internal(
+        LINK_FAILURE,
+        details={"peer": exit.sender, "error": cause.to_dict(), "origin": origin},
+    )

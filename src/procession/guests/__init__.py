@@ -1,0 +1,1 @@
+"""What runs inside a process: a Python coroutine today, Lua next to it."""

@@ -1,0 +1,413 @@
+"""A Python coroutine as a process, and as the current asyncio task while it runs.
+
+Any asyncio library works inside, since for it the process is a task: `asyncio.current_task()` is
+the process, it can be cancelled and waits for futures. But it is no `asyncio.Task`: our scheduler
+resumes it, four to five times as fast as the event loop would.
+
+    yields PARKED                 it waits at a channel, a timer or a call, which will wake it
+    yields a future               it is woken when the future is done
+    yields None                   it lets others run (asyncio.sleep(0))
+
+Tasks that a process creates stay with the event loop. They belong to the process: an error that
+nobody retrieves ends it, and they are cancelled when it ends (SEMANTICS 3.1, 3.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import types
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Any
+
+from procession.core.errors import Error, Invalid, Terminated
+from procession.core.process import Process
+from procession.core.scheduler import NOTHING, PARKED, Strand
+from procession.guests.arguments import ArgumentTypes
+from procession.guests.failure import error_from_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from procession.core.host import Host
+    from procession.core.kernel import Kernel
+
+log = logging.getLogger("procession.process")
+
+current_process: ContextVar[PythonProcess] = ContextVar("procession.current_process")
+"""The process that the running code belongs to: its main, or a task or thread it started."""
+
+class _CurrentTasks(dict[Any, Any]):
+    """What Python 3.14 has in place of the table below: a thread has one current task."""
+
+    def __setitem__(self, loop: Any, task: Any) -> None:
+        asyncio.tasks._swap_current_task(loop, task)  # type: ignore[attr-defined]
+
+    def pop(self, loop: Any, default: Any = None) -> Any:
+        return asyncio.tasks._swap_current_task(loop, default)  # type: ignore[attr-defined]
+
+
+current_tasks: dict[Any, Any] = getattr(asyncio.tasks, "_current_tasks", _CurrentTasks())
+"""The task that each loop is running: asyncio's own table, through the door it has for loops in
+other languages. Written before every step, and cleared by the driver after a slice."""
+
+_PATIENCE = 100
+"""How often a process may catch its termination before it is abandoned in mid-air."""
+
+
+class PythonProcess(Process):
+    """A process whose body is a coroutine. The public methods are those of `asyncio.Task`."""
+
+    __slots__ = (
+        "_cancel_message",
+        "_cancels",
+        "_context",
+        "_coro",
+        "_detour",
+        "_failure",
+        "_fut_waiter",
+        "_loop",
+        "_must_cancel",
+        "_tasks",
+    )
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        host: Host,
+        pid: str,
+        entry: str,
+        coro: Coroutine[Any, Any, Any],
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+    ) -> None:
+        Process.__init__(self, kernel, host, pid, entry)
+        self._coro: Coroutine[Any, Any, Any] | None = coro
+        self._loop = loop
+        self._context = context
+        context.run(current_process.set, self)
+        # Asyncio libraries read the next two by these names.
+        self._fut_waiter: asyncio.Future[Any] | None = None
+        self._must_cancel = False
+        self._detour = False  # the next step must not simply resume: see _take_detour
+        self._cancels = 0
+        self._cancel_message: Any = None
+        self._tasks: set[asyncio.Task[Any]] | None = None
+        self._failure: Error | None = None
+
+    # -- for the scheduler -------------------------------------------------------------------
+
+    def step(self) -> None:
+        if self._detour:
+            self._take_detour()
+            return
+        current_tasks[self._loop] = self
+        try:
+            trapped = self._context.run(self._coro.send, None)
+        except StopIteration as end:
+            self._end(end.value, self._failure)
+        except BaseException as exc:
+            self._body_raised(exc)
+        else:
+            if trapped is not PARKED:
+                self._wait_for(trapped)
+            elif self._detour:
+                self._interrupt()  # cancelled while it was running
+
+    def _take_detour(self) -> None:
+        if not self.alive:
+            return  # it was ready when it was killed
+        self._detour = self._must_cancel = False
+        message = self._cancel_message
+        self._throw(asyncio.CancelledError() if message is None else asyncio.CancelledError(message))
+
+    def _throw(self, exc: BaseException) -> None:
+        assert self._coro is not None
+        current_tasks[self._loop] = self
+        try:
+            trapped = self._context.run(self._coro.throw, exc)
+        except StopIteration as end:
+            self._end(end.value, self._failure)
+        except BaseException as raised:
+            self._body_raised(raised)
+        else:
+            if trapped is not PARKED:
+                self._wait_for(trapped)
+            elif self._detour:
+                self._interrupt()
+
+    def _wait_for(self, trapped: Any) -> None:
+        """The coroutine waits for something of asyncio's."""
+        if trapped is None:
+            self.wake(None)
+        elif getattr(trapped, "_asyncio_future_blocking", None):
+            trapped._asyncio_future_blocking = False
+            self._fut_waiter = trapped
+            trapped.add_done_callback(self._future_done, context=self._context)
+            if self._must_cancel and trapped.cancel(msg=self._cancel_message):
+                self._must_cancel = self._detour = False
+        else:
+            self._throw(RuntimeError(f"a process can await asyncio and procession, not {trapped!r}"))
+
+    def _future_done(self, future: asyncio.Future[Any]) -> None:
+        if self._fut_waiter is future:
+            self._fut_waiter = None
+            self.wake(None)
+
+    def _interrupt(self) -> None:
+        """Take the process off what it is parked at, to be stepped with an exception."""
+        if self.parked is not None:
+            self.parked.withdraw(self)
+            self.wake(NOTHING)
+
+    def kill(self, error: Error) -> None:
+        """End now; `finally` blocks run, waits in them raise at once. SEMANTICS 7.3."""
+        self._detour = True
+        future, self._fut_waiter = self._fut_waiter, None
+        if future is not None:
+            future.remove_done_callback(self._future_done)
+        coro, context = self._coro, self._context
+        assert coro is not None
+        try:
+            for _ in range(_PATIENCE):
+                current_tasks[self._loop] = self
+                trapped = context.run(coro.throw, Terminated(error))
+                if trapped is not PARKED and trapped is not None:
+                    trapped._asyncio_future_blocking = False
+            log.error(
+                "%s %s caught its termination %d times and was abandoned",
+                self.pid,
+                self.entry,
+                _PATIENCE,
+                extra={"pid": self.pid, "entry": self.entry},
+            )
+            coro.close()
+        except (StopIteration, Terminated):
+            pass
+        except BaseException as exc:
+            self._log_lost(exc, "while it was being terminated")
+        if future is not None:
+            future.cancel()
+        self._end(None, self._failure or error)
+
+    def _body_raised(self, exc: BaseException) -> None:
+        self._end(None, error_from_exception(exc))
+        if isinstance(exc, KeyboardInterrupt):
+            raise exc
+
+    def _end(self, result: Any, error: Error | None) -> None:
+        self._detour = True
+        if self._tasks is not None:
+            for task in self._tasks:
+                task.cancel("its process has ended")
+            self._tasks = None
+        self.kernel.exited(self, None if error is not None else result, error)
+        # Process, coroutine and context refer to each other: let go, or only the cycle collector
+        # would free them.
+        del self._context
+        self._coro = None
+
+    def _log_lost(self, exc: BaseException, when: str) -> None:
+        error = error_from_exception(exc)
+        log.warning(
+            "%s %s raised %s: %s",
+            self.pid,
+            self.entry,
+            when,
+            error.message,
+            extra={"pid": self.pid, "entry": self.entry, "traceback": error.details["traceback"]},
+        )
+
+    # -- for the tasks it creates ------------------------------------------------------------
+
+    def adopt_task(self, task: asyncio.Task[Any]) -> None:
+        """Cancel the task when the process ends."""
+        if self._tasks is None:
+            self._tasks = set()
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        if self._tasks is not None:
+            self._tasks.discard(task)
+
+    def fail(self, exc: BaseException) -> None:
+        """An error in one of its tasks that nobody can catch any more. SEMANTICS 3.2."""
+        if self.alive and self._failure is None:
+            self._failure = error_from_exception(exc)
+            self.kernel.doom(self, self._failure)
+
+    # -- for asyncio and its libraries -------------------------------------------------------
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Have CancelledError raised at the current wait, or the next one."""
+        if not self.alive:
+            return False
+        self._cancels += 1
+        if self._fut_waiter is not None and self._fut_waiter.cancel(msg=msg):
+            return True
+        self._must_cancel = self._detour = True
+        self._cancel_message = msg
+        self._interrupt()
+        return True
+
+    def cancelling(self) -> int:
+        """How many cancellations are not taken back."""
+        return self._cancels
+
+    def uncancel(self) -> int:
+        """Take one cancellation back; the last one also if it has not struck yet."""
+        if self._cancels:
+            self._cancels -= 1
+            if not self._cancels:
+                self._must_cancel = self._detour = False
+        return self._cancels
+
+    def done(self) -> bool:
+        """Whether the process has ended."""
+        return not self.alive
+
+    def cancelled(self) -> bool:
+        """False: an end by cancellation is an exit like any other."""
+        return False
+
+    def get_name(self) -> str:
+        """The PID."""
+        return self.pid
+
+    def get_coro(self) -> Coroutine[Any, Any, Any] | None:
+        """The coroutine of main."""
+        return self._coro
+
+    def get_context(self) -> Context:
+        """The context in which main runs."""
+        return self._context
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop under the node."""
+        return self._loop
+
+    def get_stack(self, *, limit: int | None = None) -> list[types.FrameType]:
+        """The frame at which main waits."""
+        frame = getattr(self._coro, "cr_frame", None)
+        return [] if frame is None else [frame]
+
+    def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
+        """Not for processes: use `process.monitor`."""
+        raise RuntimeError("a process has no done callbacks: monitor it instead")
+
+
+class ProcessTask(asyncio.Task[Any]):
+    """An asyncio task that a process created."""
+
+    owner: PythonProcess | None = None
+
+    def __del__(self) -> None:
+        # Asyncio's own notion of an error that nobody caught, and its place to report it.
+        owner = self.owner
+        if owner is not None and self._log_traceback:
+            self._log_traceback = False
+            exc = self.exception()
+            if exc is not None:
+                if owner.alive:
+                    owner.fail(exc)
+                elif not isinstance(exc, Terminated):
+                    owner._log_lost(exc, "in a task that outlived it")
+        super().__del__()  # type: ignore[misc]
+
+
+class TaskStrand(Strand):
+    """An asyncio task that waits at a channel, timer or call: it is woken through a future."""
+
+    __slots__ = ("trap",)
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel.scheduler)
+        self.trap = asyncio.get_running_loop().create_future()  # type: ignore[misc]
+        self.trap._asyncio_future_blocking = True
+
+    def wake(self, value: Any) -> None:
+        """Make the task ready. It may have been cancelled meanwhile: then `park` gives back."""
+        self.value = value
+        self.parked = None
+        if not self.trap.done():
+            self.trap.set_result(None)
+
+
+class PythonGuest:
+    """Python processes on one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
+        self.loop = loop
+        # A process starts in the context of its node, so that nothing leaks between processes.
+        self.new_context = context.copy
+        self._previous_factory = loop.get_task_factory()
+        loop.set_task_factory(self._create_task)
+
+    def close(self) -> None:
+        """Give the loop back as it was."""
+        if self.loop.get_task_factory() == self._create_task:
+            self.loop.set_task_factory(self._previous_factory)
+
+    def program(self, function: Callable[..., Any], entry: str) -> PythonProgram:
+        """A function, ready to be spawned. Raises Invalid unless it is an `async def`."""
+        if not inspect.iscoroutinefunction(function):
+            raise Invalid(
+                f"{entry} is not a coroutine function: a process starts with `async def`, not "
+                f"{type(function).__name__}"
+            )
+        return PythonProgram(self, function, entry)
+
+    def adopt(self, kernel: Kernel) -> Strand:
+        """A strand for the asyncio task that is running. Raises Terminated in a leftover one."""
+        process = current_process.get(None)
+        if process is not None and not process.alive:
+            raise Terminated(Error("its process has ended"))
+        return TaskStrand(kernel)
+
+    def _create_task(
+        self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
+    ) -> asyncio.Future[Any]:
+        owner = current_process.get(None)
+        if owner is None or not owner.alive:
+            if self._previous_factory is not None:
+                return self._previous_factory(loop, coro, **options)
+            return asyncio.Task(coro, loop=loop, **options)
+        # An eager task runs at once, inside the step of its creator, yet is a task of its own.
+        scheduler = owner.scheduler
+        stepping, scheduler.current = scheduler.current, None
+        try:
+            task: Any
+            if self._previous_factory is None:
+                task = ProcessTask(coro, loop=loop, **options)
+                task.owner = owner
+            else:
+                task = self._previous_factory(loop, coro, **options)
+        finally:
+            scheduler.current = stepping
+        owner.adopt_task(task)
+        return task  # type: ignore[no-any-return]
+
+
+class PythonProgram:
+    """An `async def` that can be spawned."""
+
+    __slots__ = ("_guest", "_types", "entry", "function")
+
+    def __init__(self, guest: PythonGuest, function: Callable[..., Any], entry: str) -> None:
+        self._guest = guest
+        self.function = function
+        self.entry = entry
+        self._types = ArgumentTypes(function)
+
+    def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any]) -> PythonProcess:
+        """A process about to run. Raises Invalid if the arguments do not fit main."""
+        if self._types:
+            args = self._types.fit(args, self.entry)
+        try:
+            coro = self.function(*args)
+        except TypeError as error:
+            raise Invalid(f"{self.entry} does not take these arguments: {error}") from None
+        guest = self._guest
+        return PythonProcess(kernel, host, pid, self.entry, coro, guest.loop, guest.new_context())

@@ -1,0 +1,83 @@
+"""Drives a kernel from an asyncio event loop: inline, in the loop's own thread.
+
+The kernel is run in slices of a few milliseconds, each one callback of the loop, so I/O and the
+tasks of a surrounding program get their turn in between.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from procession.core.kernel import Kernel
+from procession.guests.python import current_tasks
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from procession.core.event import Event
+    from procession.core.process import Process
+    from procession.core.scheduler import Strand
+
+
+class LoopClock:
+    """The clocks of an event loop and of the machine."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.monotonic = loop.time
+        self.wall = time.time
+
+
+class InlineDriver:
+    """A kernel and the event loop that runs it."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        adopt: Callable[[Kernel], Strand],
+        on_failure: Callable[[Process, Event, bool], None],
+    ) -> None:
+        self._loop = loop
+        self._alarm: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.kernel = Kernel(
+            clock=LoopClock(loop),
+            notify=self._notify,
+            adopt=lambda: adopt(self.kernel),
+            on_failure=on_failure,
+        )
+        self.kernel.scheduler.thread = threading.get_ident()
+
+    def close(self) -> None:
+        """Run no more."""
+        self._closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _notify(self) -> None:
+        if not self._closed:
+            self._loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        scheduler = self.kernel.scheduler
+        try:
+            scheduler.run()
+        finally:
+            current_tasks.pop(self._loop, None)
+            self._set_alarm(scheduler.timers.next_due())
+
+    def _set_alarm(self, due: float | None) -> None:
+        alarm: Any = self._alarm
+        if alarm is not None:
+            if alarm.when() == due and not alarm.cancelled():
+                return
+            alarm.cancel()
+            self._alarm = None
+        if due is not None and not self._closed:
+            self._alarm = self._loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._run()
