@@ -170,9 +170,6 @@ class ReceiveChannel(Generic[T]):
         self._receiver = self._more_receivers.popleft() if self._more_receivers else None
         return waiter
 
-    def _next_in_line(self) -> Waiter | None:
-        return self._more_receivers.popleft() if self._more_receivers else None
-
 
 class Channel(ReceiveChannel[T]):
     """A channel between the coroutines of one process, with room for `capacity` values."""

@@ -78,7 +78,8 @@ class SystemLane(Strand):
 class Kernel:
     """The processes, names and hosts of one node.
 
-    `adopt` and `notify`: see Scheduler. `on_failure` is told of every error exit, and whether a
+    `adopt` and `notify`: see Scheduler. `load` gives the program of an entry, by its reference or
+    by whatever else a guest calls an entry; it raises NotFound. `on_failure` is told of every error exit, and whether a
     monitor or link took note of it.
     """
 
@@ -88,9 +89,11 @@ class Kernel:
         clock: Clock,
         notify: Callable[[], None],
         adopt: Callable[[], Strand],
+        load: Callable[[Any], Program],
         ready: RunQueue | None = None,
         on_failure: Callable[[Process, Event, bool], None] | None = None,
     ) -> None:
+        self.load = load
         self._wall = clock.wall
         self.scheduler = Scheduler(clock, deque() if ready is None else ready, notify, adopt)
         self.processes: dict[str, Process] = {}
@@ -104,10 +107,10 @@ class Kernel:
 
     def host(self, host_id: str) -> Host:
         """The host of that id. Raises NotFound."""
-        host = self.hosts.get(host_id) if isinstance(host_id, str) else None
+        if not isinstance(host_id, str):
+            raise TypeError(f"a host is a string, not {type(host_id).__name__}")
+        host = self.hosts.get(host_id)
         if host is None:
-            if not isinstance(host_id, str):
-                raise TypeError(f"a host is a string, not {type(host_id).__name__}")
             raise NotFound(f"host not found: {host_id!r}{did_you_mean(host_id, self.hosts)}")
         return host
 
@@ -251,6 +254,8 @@ class Kernel:
         self, sender: str | None, dest: str, reason: str | None, deadline: float | None
     ) -> None:
         """Ask a process to stop; with a deadline, see to it. SEMANTICS 10.1."""
+        if reason is not None and not isinstance(reason, str):
+            raise TypeError(f"a reason is a string, not {type(reason).__name__}")
         process = self.resolve(dest)
         process.mailbox.events().push(
             Event(CANCEL, sender, self._wall(), reason=reason, deadline=deadline)

@@ -115,7 +115,10 @@ class Mailbox:
         if channel is not None:
             receiver = channel._receiver
             if receiver is not None:
-                channel._receiver = channel._more_receivers and channel._next_in_line()
+                # `_next_receiver`, without the call in the common case
+                channel._receiver = None
+                if channel._more_receivers:
+                    channel._receiver = channel._more_receivers.popleft()
                 receiver.wake(payload)
                 return
             self._take_room(topic)
@@ -164,6 +167,12 @@ class Mailbox:
         if self.pending:
             self._claim(channel)
         return channel
+
+    def unlisten(self, channel: object) -> None:
+        """Close a channel that `listen` gave. Raises Invalid for any other."""
+        if not isinstance(channel, TopicChannel):
+            raise Invalid(f"unlisten takes a channel that listen gave, not {channel!r:.100}")
+        channel.close()
 
     def _claim(self, channel: TopicChannel) -> None:
         assert self.pending is not None

@@ -50,9 +50,9 @@ class NameRegistry:
 
     def lookup(self, name: str) -> Process:
         """The owner of a name. Raises NotFound."""
+        check_name(name)
         owner = self.find(name)
         if owner is None:
-            check_name(name)
             raise NotFound(f"name not registered: {name!r}")
         return owner
 

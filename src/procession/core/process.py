@@ -7,6 +7,7 @@ process is small and a step needs no indirection.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from procession.core.kernel import Kernel
 
 LINK_FAILURE = "linked process failed"
+
+current_process: ContextVar[Process] = ContextVar("procession.current_process")
+"""The process that the running code belongs to: its main, or a task or callback it started."""
 
 
 class Watcher(Protocol):
@@ -114,6 +118,19 @@ class Process(Strand):
             exit = exit.copy()
         mailbox = self._mailbox or self.mailbox
         (mailbox.events_channel or mailbox.events()).push(exit)
+
+    def statistics(self) -> dict[str, Any]:
+        """What is to be seen of the process from outside."""
+        return {
+            "pid": self.pid,
+            "entry": self.entry,
+            "host": self.host.id,
+            "state": self.state,
+            "names": list(self.names or ()),
+            "mailbox": 0 if self._mailbox is None else self._mailbox.size,
+            "links": list(self.links or ()),
+            "monitoring": list(self.monitoring or ()),
+        }
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.pid} {self.entry} {self.state}>"

@@ -23,7 +23,7 @@ class ArgumentTypes:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._types: dict[int, tuple[str, Any]] = {}
-        self._rest: tuple[str, Any] | None = None  # of *args
+        self._rest: tuple[int, str, Any] | None = None  # from where, and the rest, of *args
         try:
             hints = get_type_hints(inspect.unwrap(function))
             parameters = list(inspect.signature(function).parameters.values())
@@ -36,7 +36,7 @@ class ArgumentTypes:
             if parameter.kind in _POSITIONAL:
                 self._types[index] = parameter.name, hint
             elif parameter.kind is parameter.VAR_POSITIONAL:
-                self._rest = parameter.name, hint
+                self._rest = index, parameter.name, hint
 
     def __bool__(self) -> bool:
         return bool(self._types or self._rest)
@@ -45,8 +45,11 @@ class ArgumentTypes:
         """The arguments, decoded. Raises Invalid, naming the parameter and the path in it."""
         fitted = []
         for index, arg in enumerate(args):
-            name, hint = self._types.get(index) or self._rest or (None, None)
-            if name is not None:
+            typed = self._types.get(index)
+            if typed is None and self._rest is not None and index >= self._rest[0]:
+                typed = self._rest[1:]
+            if typed is not None:
+                name, hint = typed
                 arg = decode_payload(arg, hint, f"argument {index + 1} ({name}) of {entry}")
             fitted.append(arg)
         return fitted

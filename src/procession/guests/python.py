@@ -15,28 +15,27 @@ nobody retrieves ends it, and they are cancelled when it ends (SEMANTICS 3.1, 3.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import inspect
 import logging
 import types
-from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Error, Invalid, Terminated
-from procession.core.process import Process
+from procession.core.errors import Error, Invalid, NotFound, Terminated
+from procession.core.process import Process, current_process
 from procession.core.scheduler import NOTHING, PARKED, Strand
 from procession.guests.arguments import ArgumentTypes
 from procession.guests.failure import error_from_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+    from contextvars import Context
 
     from procession.core.host import Host
     from procession.core.kernel import Kernel
 
 log = logging.getLogger("procession.process")
 
-current_process: ContextVar[PythonProcess] = ContextVar("procession.current_process")
-"""The process that the running code belongs to: its main, or a task or thread it started."""
 
 class _CurrentTasks(dict[Any, Any]):
     """What Python 3.14 has in place of the table below: a thread has one current task."""
@@ -182,7 +181,9 @@ class PythonProcess(Process):
                 _PATIENCE,
                 extra={"pid": self.pid, "entry": self.entry},
             )
-            coro.close()
+            # Freed, it would be resumed once more, to close it: outside of any loop it might
+            # then never stop. So it is never freed.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(coro))
         except (StopIteration, Terminated):
             pass
         except BaseException as exc:
@@ -351,20 +352,24 @@ class PythonGuest:
             self.loop.set_task_factory(self._previous_factory)
 
     def program(self, function: Callable[..., Any], entry: str) -> PythonProgram:
-        """A function, ready to be spawned. Raises Invalid unless it is an `async def`."""
+        """A function, ready to be spawned. Raises NotFound unless it is an `async def`."""
         if not inspect.iscoroutinefunction(function):
-            raise Invalid(
-                f"{entry} is not a coroutine function: a process starts with `async def`, not "
-                f"{type(function).__name__}"
+            raise NotFound(
+                f"entry not found: {entry} is no process, which starts with `async def`, but of "
+                f"type {type(function).__name__}"
             )
         return PythonProgram(self, function, entry)
 
     def adopt(self, kernel: Kernel) -> Strand:
-        """A strand for the asyncio task that is running. Raises Terminated in a leftover one."""
+        """A strand for the asyncio task that is running.
+
+        The wait of a task that has outlived its process is cancelled.
+        """
+        strand = TaskStrand(kernel)
         process = current_process.get(None)
         if process is not None and not process.alive:
-            raise Terminated(Error("its process has ended"))
-        return TaskStrand(kernel)
+            strand.trap.cancel("its process has ended")
+        return strand
 
     def _create_task(
         self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any

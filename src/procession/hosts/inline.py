@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procession.core.event import Event
-    from procession.core.process import Process
+    from procession.core.process import Process, Program
     from procession.core.scheduler import Strand
 
 
@@ -37,6 +37,7 @@ class InlineDriver:
         self,
         loop: asyncio.AbstractEventLoop,
         adopt: Callable[[Kernel], Strand],
+        load: Callable[[Any], Program],
         on_failure: Callable[[Process, Event, bool], None],
     ) -> None:
         self._loop = loop
@@ -46,6 +47,7 @@ class InlineDriver:
             clock=LoopClock(loop),
             notify=self._notify,
             adopt=lambda: adopt(self.kernel),
+            load=load,
             on_failure=on_failure,
         )
         self.kernel.scheduler.thread = threading.get_ident()

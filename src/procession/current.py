@@ -1,0 +1,45 @@
+"""The process that is calling, for everything in `process`, `channel` and `time`."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TYPE_CHECKING
+
+from procession.core.errors import Invalid, Terminated, Unavailable
+from procession.core.process import Process, current_process
+
+if TYPE_CHECKING:
+    from procession.core.scheduler import Scheduler
+
+
+def current() -> Process:
+    """The calling process: its main, or a task or callback that it started.
+
+    Raises Invalid outside of a process and in another thread than the node's, and Terminated in
+    a task that has outlived its process.
+    """
+    process = _calling_process()
+    if not process.alive:
+        raise Terminated(Unavailable(f"{process.pid} has ended, and this task with it"))
+    return process
+
+
+def current_scheduler() -> Scheduler:
+    """The scheduler of the calling process, to wait.
+
+    A task that has outlived its process is refused not here but at its wait, where it gives up
+    the event loop: or one that catches everything in a loop would never do so again.
+    """
+    return _calling_process().scheduler
+
+
+def _calling_process() -> Process:
+    process = current_process.get(None)
+    if process is None:
+        raise Invalid("not inside a process: from outside, use the methods of the Node")
+    if process.scheduler.thread != get_ident():
+        raise Invalid(
+            "called from another thread than the process runs in: hand results back by `await "
+            "asyncio.to_thread(...)`, or go through `loop.call_soon_threadsafe`"
+        )
+    return process

@@ -1,0 +1,214 @@
+"""What an application consists of: one struct per kind of entry. SEMANTICS 14.2."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from procession.core.errors import Invalid
+from procession.core.host import DEFAULT_MAILBOX
+from procession.manifest import check
+from procession.manifest.section import Section, items, mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    FindSource = Callable[[Any], Path | None]
+    ReadFields = Callable[[Section, FindSource], dict[str, Any]]
+
+DEFAULT_STEP_LIMIT = 5.0
+DEFAULT_LUA_MEMORY = 64 << 20
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """What every entry has. `id` is `namespace:name`; `file` and `line` say where it is."""
+
+    id: str
+    kind: str
+    name: str
+    meta: dict[Any, Any]
+    file: Path
+    line: int
+
+
+class Code(Declared, frozen=True, kw_only=True):
+    """An entry that runs: what is called `method` in the file `source`, an absolute path."""
+
+    source: Path | None
+    method: str
+    modules: list[str]
+    imports: dict[str, str]
+
+    @property
+    def path(self) -> Path:
+        """The source, of an entry that has one."""
+        assert self.source is not None, f"{self.id} has no source"
+        return self.source
+
+
+class PythonEntry(Code, frozen=True, kw_only=True):
+    """`process.py`, `function.py`: with a source, or imported as `python`, module:function."""
+
+    python: str | None
+
+
+class LuaEntry(Code, frozen=True, kw_only=True):
+    """`process.lua`, `function.lua`, `library.lua`: always with a source."""
+
+
+class LuaOptions(msgspec.Struct, frozen=True):
+    """How a host runs Lua. `memory` is in bytes."""
+
+    state: Literal["shared", "own"] = "shared"
+    memory: int = DEFAULT_LUA_MEMORY
+
+
+class HostOptions(msgspec.Struct, frozen=True):
+    """The limits of a host. SEMANTICS 11.1. Zero `max_processes` is no limit; seconds."""
+
+    max_processes: int = 0
+    mailbox: int = DEFAULT_MAILBOX
+    step_limit: float = DEFAULT_STEP_LIMIT
+    os_workers: int = 0
+    lua: LuaOptions = LuaOptions()
+
+
+class HostEntry(Declared, frozen=True, kw_only=True):
+    """`process.host`, `terminal.host`: where processes run."""
+
+    host: HostOptions
+
+
+class Lifecycle(msgspec.Struct, frozen=True):
+    """When a service starts: whether with the node, and after which other entries."""
+
+    auto_start: bool = False
+    requires: list[str] = []
+
+
+class ServiceEntry(Declared, frozen=True, kw_only=True):
+    """`process.service`: a process that is kept running on a host. `input` are its arguments."""
+
+    process: str
+    host: str
+    input: list[Any]
+    lifecycle: Lifecycle
+
+
+Entry = PythonEntry | LuaEntry | HostEntry | ServiceEntry
+
+
+def read_entry(section: Section, app: Path, **common: Any) -> Entry:
+    """The entry in a section of which `name` and `kind` are taken; `common` has them and more.
+
+    Where the section has reported an error, the entry holds a substitute.
+    """
+    struct, read_fields = KINDS[common["kind"]]
+    meta: dict[Any, Any] = section.take("meta", mapping, {})
+    fields = read_fields(section, lambda url: find_source(url, common["file"].parent, app))
+    section.close()
+    return struct(meta=meta, **common, **fields)
+
+
+def find_source(url: Any, folder: Path, app: Path) -> Path:
+    """The file that `file://` and a path relative to `folder` mean. Raises Invalid.
+
+    It is inside of the app folder also when all symbolic links are followed.
+    """
+    path = check.text(url).removeprefix("file://")
+    if path == url:
+        raise Invalid(
+            f"expected file:// and a path relative to this manifest, got {check.shown(url)}"
+        )
+    if path.startswith("/"):
+        raise Invalid(f"{check.shown(url)} is absolute; write a path relative to this manifest")
+    if "\0" in path:
+        raise Invalid("a path has no NUL character")
+    found = Path(os.path.realpath(folder / path))
+    if not found.is_relative_to(app):
+        raise Invalid(f"{check.shown(url)} leads out of the app folder")
+    if not os.path.isfile(found):
+        problem = "is not a file" if os.path.exists(found) else "does not exist"
+        raise Invalid(f"{check.shown(url)} {problem}")
+    return found
+
+
+def _read_code(section: Section, find: FindSource) -> dict[str, Any]:
+    return {
+        "source": section.take("source", find, None),
+        "method": section.take("method", check.identifier, "main"),
+        "modules": section.items("modules", check.text),
+        "imports": section.pairs("imports", check.reference),
+    }
+
+
+def _read_python(section: Section, find: FindSource) -> dict[str, Any]:
+    fields = _read_code(section, find)
+    fields["python"] = section.take("python", check.python_function, None)
+    if "python" not in section:
+        if "source" not in section:
+            section.report("either source or python is required", "source")
+    elif "source" in section:
+        section.report("either source or python, not both", "python")
+    elif "method" in section:
+        section.report("python names the function; method goes with source", "method")
+    return fields
+
+
+def _read_lua(section: Section, find: FindSource) -> dict[str, Any]:
+    fields = _read_code(section, find)
+    section.expect("source")
+    return fields
+
+
+def _read_host(section: Section, find: FindSource) -> dict[str, Any]:
+    options = section.section("host")
+    lua = options.section("lua")
+    host = HostOptions(
+        max_processes=options.take("max_processes", check.integer(), 0),
+        mailbox=options.take("mailbox", check.integer(1), DEFAULT_MAILBOX),
+        step_limit=options.take("step_limit", check.duration, DEFAULT_STEP_LIMIT),
+        os_workers=options.take("os_workers", check.integer(), 0),
+        lua=LuaOptions(
+            state=lua.take("state", check.one_of("shared", "own"), "shared"),
+            memory=lua.take("memory", check.memory, DEFAULT_LUA_MEMORY),
+        ),
+    )
+    for without_effect in ("workers", "queue_size", "local_queue_size"):
+        options.take(without_effect, check.integer(), 0)
+    lifecycle = section.section("lifecycle")
+    lifecycle.take("auto_start", check.flag, True)  # accepted: a host starts with its node
+    for part in (lua, options, lifecycle):
+        part.close()
+    return {"host": host}
+
+
+def _read_service(section: Section, find: FindSource) -> dict[str, Any]:
+    lifecycle = section.section("lifecycle")
+    fields = {
+        "process": section.require("process", check.reference, ""),
+        "host": section.require("host", check.reference, ""),
+        "input": section.take("input", items, []),
+        "lifecycle": Lifecycle(
+            auto_start=lifecycle.take("auto_start", check.flag, False),
+            requires=lifecycle.items("requires", check.reference),
+        ),
+    }
+    lifecycle.close()
+    return fields
+
+
+KINDS: dict[str, tuple[type[Entry], ReadFields]] = {
+    "process.py": (PythonEntry, _read_python),
+    "function.py": (PythonEntry, _read_python),
+    "process.lua": (LuaEntry, _read_lua),
+    "function.lua": (LuaEntry, _read_lua),
+    "library.lua": (LuaEntry, _read_lua),
+    "process.host": (HostEntry, _read_host),
+    "terminal.host": (HostEntry, _read_host),
+    "process.service": (ServiceEntry, _read_service),
+}
+"""What each kind is read into, and what reads the keys that only it has."""

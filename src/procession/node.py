@@ -1,0 +1,286 @@
+"""A node: manifest in, running processes out. The one file that knows every room.
+
+    async with Node("apps/shop") as node:
+        pid = node.spawn("shop:cart", None, user_id)
+        total = await node.call(pid, "total", None)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from procession.core import links
+from procession.core.duration import Duration, seconds
+from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you_mean
+from procession.core.host import Host
+from procession.core.process import LINK_FAILURE
+from procession.guests.python import PythonGuest
+from procession.guests.source import PythonSources
+from procession.hosts.inline import InlineDriver
+from procession.manifest.entry import HostEntry, PythonEntry, ServiceEntry
+from procession.manifest.loader import Manifest, load_manifest
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from procession.core.event import Event
+    from procession.core.process import Process, Program
+    from procession.process import Entry
+
+log = logging.getLogger("procession.process")
+
+DEFAULT_HOST = "app:processes"
+"""The host of an app whose manifest declares none."""
+
+
+class Node:
+    """The processes of one event loop.
+
+    `app` is the folder of an app: its manifests are read, and its Python modules can be imported.
+    `grace` is how long processes may take to stop, once asked, when the node stops (SEMANTICS
+    10.1); none by default. With `quiet_exits`, a process that fails is not logged when a monitor,
+    link or caller took note of it. All methods belong to the thread of the loop.
+    """
+
+    def __init__(
+        self,
+        app: str | Path | None = None,
+        *,
+        grace: Duration = 0,
+        quiet_exits: bool = False,
+    ) -> None:
+        root = Path.cwd() if app is None else Path(app)
+        self.manifest = Manifest(root.resolve(), {}) if app is None else load_manifest(root)
+        self._grace = seconds(grace)
+        self._quiet_exits = quiet_exits
+        self._sources = PythonSources(self.manifest.root)
+        self._programs: dict[object, Program] = {}
+        self._driver: InlineDriver | None = None
+        self._guest: PythonGuest | None = None
+        self._drained: _Drained | None = None
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Be ready to spawn. A node that was stopped may start again, with new processes."""
+        if self._driver is not None:
+            raise Invalid("the node is running already")
+        loop = asyncio.get_running_loop()
+        self._guest = guest = PythonGuest(loop, contextvars.copy_context())
+        self._driver = driver = InlineDriver(loop, guest.adopt, self._load, self._on_failure)
+        hosts = [entry for entry in self.manifest.entries.values() if isinstance(entry, HostEntry)]
+        for entry in hosts:
+            options = entry.host
+            driver.kernel.hosts[entry.id] = Host(
+                entry.id, max_processes=options.max_processes, mailbox=options.mailbox
+            )
+        if not hosts:
+            driver.kernel.hosts[DEFAULT_HOST] = Host(DEFAULT_HOST)
+        self._default_host = next(iter(driver.kernel.hosts))
+        sys.path.insert(0, str(self.manifest.root))
+
+    async def stop(self, grace: Duration | None = None) -> None:
+        """End all processes: CANCEL, then, when the grace is over, terminate. Then be stopped.
+
+        A second call while the first one waits cuts it short with its own grace.
+        """
+        driver, guest = self._driver, self._guest
+        if driver is None or guest is None:
+            return
+        kernel = driver.kernel
+        patience = self._grace if grace is None else seconds(grace)
+        for host in kernel.hosts.values():
+            host.stop()
+        if self._drained is None:
+            self._drained = _Drained(list(kernel.processes.values()))
+        try:
+            if patience > 0:
+                for pid in list(kernel.processes):
+                    kernel.cancel(None, pid, "the node is stopping", patience)
+                await asyncio.wait([self._drained.future], timeout=patience)
+        finally:
+            for pid in list(kernel.processes):
+                kernel.terminate(pid)
+            await self._drained.future
+            if self._driver is driver:
+                self._driver = self._guest = self._drained = None
+                self._programs.clear()
+                driver.close()
+                guest.close()
+                sys.path.remove(str(self.manifest.root))
+                await asyncio.sleep(0)  # the tasks of the processes see their cancellation
+
+    async def __aenter__(self) -> Node:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # -- what a process can do, from outside ---------------------------------------------------
+
+    def spawn(self, entry: Entry, host: str | None = None, /, *args: Any) -> str:
+        """Start a process and return its PID. See `procession.process.spawn`.
+
+        `host` None means the first host of the manifest.
+        """
+        return self._kernel.spawn(self._load(entry), self._host(host), args).pid
+
+    async def exec(self, entry: Entry, host: str | None = None, /, *args: Any) -> Any:
+        """Spawn a process, wait for its end and return its result; its error is raised."""
+        return await self._kernel.execute(self._load(entry), self._host(host), args)
+
+    def send(self, dest: str, topic: str, /, *payload: Any) -> Literal[True]:
+        """Send a message that no process sent. See `procession.process.send`."""
+        self._kernel.send(None, dest, topic, payload)
+        return True
+
+    async def call(
+        self, dest: str, topic: str, payload: Any = None, /, timeout: Duration | None = "5s"
+    ) -> Any:
+        """Send a message and wait for the reply. See `procession.process.call`."""
+        limit = None if timeout is None else seconds(timeout)
+        return await self._kernel.call(None, dest, topic, payload, limit)
+
+    def cancel(
+        self, dest: str, /, reason: str | None = None, deadline: Duration | None = None
+    ) -> Literal[True]:
+        """Ask a process to stop. See `procession.process.cancel`."""
+        limit = None if deadline is None else seconds(deadline)
+        self._kernel.cancel(None, dest, reason, limit)
+        return True
+
+    def terminate(self, dest: str, /) -> Literal[True]:
+        """End a process at its next wait. See `procession.process.terminate`."""
+        self._kernel.terminate(dest)
+        return True
+
+    def lookup(self, name: str, /) -> str:
+        """The PID of the owner of a name. Raises NotFound."""
+        return self._kernel.names.lookup(name).pid
+
+    # -- what can be seen ----------------------------------------------------------------------
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Every process: its pid, entry, host, state, names, and how many messages wait for it."""
+        return [process.statistics() for process in self._kernel.processes.values()]
+
+    def statistics(self) -> dict[str, int]:
+        """How much there is of what, now."""
+        return self._kernel.statistics()
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._driver is None else f"{len(self._kernel.processes)} processes"
+        return f"<Node {self.manifest.root}: {state}>"
+
+    # -- inside --------------------------------------------------------------------------------
+
+    @property
+    def _kernel(self) -> Any:
+        if self._driver is None:
+            raise Invalid("the node is not running: use `async with Node(...) as node`")
+        return self._driver.kernel
+
+    def _host(self, host: str | None) -> Host:
+        return self._kernel.host(self._default_host if host is None else host)  # type: ignore[no-any-return]
+
+    def _load(self, entry: Any) -> Program:
+        """The program of an entry reference or a function. Loaded once."""
+        try:
+            return self._programs[entry]
+        except (KeyError, TypeError):  # TypeError: what cannot be hashed is no entry either
+            program = self._find(entry)
+            self._programs[entry] = program
+            return program
+
+    def _find(self, entry: Any) -> Program:
+        assert self._guest is not None
+        if isinstance(entry, str):
+            return self._guest.program(self._function(entry), entry)
+        if not callable(entry):
+            raise TypeError(
+                f"an entry is a reference such as 'app:main' or an async function, not "
+                f"{type(entry).__name__}"
+            )
+        module = getattr(entry, "__module__", "?")
+        return self._guest.program(entry, f"{module}:{getattr(entry, '__qualname__', repr(entry))}")
+
+    def _function(self, reference: str) -> Any:
+        entries = self.manifest.entries
+        entry = entries.get(reference)
+        if entry is None:
+            try:
+                return self._sources.function_by_reference(reference)
+            except NotFound as error:
+                hint = did_you_mean(reference, entries)
+                raise NotFound(f"{error.message}{hint}") from None
+        if not isinstance(entry, PythonEntry):
+            raise NotFound(f"entry not found: {reference!r} is no process, but a {entry.kind}")
+        if entry.python is not None:
+            return self._sources.function_by_reference(entry.python)
+        return self._sources.function_in_file(entry.path, entry.method)
+
+    def _on_failure(self, process: Process, exit: Event, noticed: bool) -> None:
+        """Say it once, unless that is somebody else's business."""
+        error = exit.error
+        assert error is not None
+        details = error.details if isinstance(error.details, dict) else {}
+        by_itself = not isinstance(error, ProcessTerminated) and error.message != LINK_FAILURE
+        level = logging.ERROR if by_itself and not (noticed and self._quiet_exits) else logging.DEBUG
+        if not log.isEnabledFor(level):
+            return
+        what = f"{details['type']}: {error.message}" if "type" in details else str(error)
+        extra = {"pid": process.pid, "entry": process.entry, "kind": error.kind}
+        record = log.makeRecord(
+            log.name,
+            level,
+            __file__,
+            0,
+            "%s %s failed: %s",
+            (process.entry, process.pid, what),
+            None,
+            extra=extra,
+        )
+        record.exc_text = details.get("traceback")
+        log.handle(record)
+
+
+class _Drained:
+    """A future that is done once all of some processes have ended."""
+
+    def __init__(self, processes: list[Process]) -> None:
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left = len(processes)
+        for process in processes:
+            links.watch(self, process)
+        if not processes:
+            self.future.set_result(None)
+
+    def down(self, exit: Event) -> None:
+        """One of them has ended."""
+        self._left -= 1
+        if not self._left:
+            self.future.set_result(None)
+
+
+def run(main: Entry, /, *args: Any, app: str | Path | None = None) -> Any:
+    """Boot a node, run `main` as a process, stop the node, and return its result or raise its error.
+
+    The `asyncio.run` of the runtime.
+    """
+
+    async def boot() -> Any:
+        async with Node(app) as node:
+            return await node.exec(main, None, *args)
+
+    return asyncio.run(boot())

@@ -1,0 +1,332 @@
+"""Processes: spawn them, send to them, hear from them, watch them. What process code imports.
+
+    from procession import process
+
+Plain calls return at once; only what waits is awaited: `call`, `exec`, and `receive` on the
+channels that `listen`, `inbox` and `events` give. A destination is a PID or a registered name.
+The promises are in `docs/reference/semantics.md`; numbers such as SEMANTICS 6.5 point there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+import msgspec
+
+from procession.core import event as _event
+from procession.core.duration import Duration, seconds
+from procession.core.errors import Invalid, Terminated, did_you_mean
+from procession.core.event import Event
+from procession.core.message import Message
+from procession.core.process import current_process
+from procession.current import current
+
+if TYPE_CHECKING:
+    from procession.core.channel import ReceiveChannel
+    from procession.core.process import Process
+
+__all__ = [
+    "Entry",
+    "Event",
+    "Message",
+    "Options",
+    "Terminated",
+    "call",
+    "cancel",
+    "event",
+    "events",
+    "exec",
+    "get_options",
+    "id",
+    "inbox",
+    "link",
+    "listen",
+    "monitor",
+    "pid",
+    "registry",
+    "send",
+    "set_options",
+    "spawn",
+    "spawn_linked",
+    "spawn_linked_monitored",
+    "spawn_monitored",
+    "terminate",
+    "unlink",
+    "unlisten",
+    "unmonitor",
+]
+
+T = TypeVar("T")
+
+Entry = str | Callable[..., Coroutine[Any, Any, Any]]
+"""What can be spawned: an entry reference such as `"app:main"`, or an `async def`."""
+
+_MISSING: Any = object()
+
+
+class event:
+    """The kinds of lifecycle events. SEMANTICS 8.1."""
+
+    EXIT = _event.EXIT
+    LINK_DOWN = _event.LINK_DOWN
+    CANCEL = _event.CANCEL
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What a process can say about itself by `set_options`."""
+
+    trap_links: bool = False
+
+
+# -- identity --------------------------------------------------------------------------------
+
+
+def pid() -> str:
+    """The PID of the calling process. Also in a thread that it started."""
+    process = current_process.get(None)
+    return current().pid if process is None else process.pid
+
+
+def id() -> str:
+    """The entry reference under which the calling process was spawned."""
+    process = current_process.get(None)
+    return current().entry if process is None else process.entry
+
+
+# -- spawning --------------------------------------------------------------------------------
+
+
+def spawn(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
+    """Start a process and return its PID. It runs later; messages sent right away are kept for it.
+
+    `host` None means the caller's own. Arguments arrive as copies. Raises NotFound for an unknown
+    entry or host, LimitExceeded when the host is full, Unavailable when it is stopped, Internal
+    when the source does not load, Invalid when the arguments do not fit (SEMANTICS 5.3).
+    """
+    return _spawn(entry, host, args).pid
+
+
+def spawn_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
+    """`spawn` and `monitor` in one step: the end of the child arrives as EXIT on `events`."""
+    return _spawn(entry, host, args, monitored=True).pid
+
+
+def spawn_linked(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
+    """`spawn` and `link` in one step: if one of the two fails, so does the other."""
+    return _spawn(entry, host, args, linked=True).pid
+
+
+def spawn_linked_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
+    """`spawn`, `link` and `monitor` in one step."""
+    return _spawn(entry, host, args, linked=True, monitored=True).pid
+
+
+def _spawn(
+    entry: Entry,
+    host: str | None,
+    args: tuple[Any, ...],
+    linked: bool = False,
+    monitored: bool = False,
+) -> Process:
+    me = current()
+    if host is _MISSING:
+        raise Invalid("spawn takes an entry and a host (None: the caller's own)")
+    kernel = me.kernel
+    return kernel.spawn(
+        kernel.load(entry),
+        me.host if host is None else kernel.host(host),
+        args,
+        parent=me,
+        linked=linked,
+        monitored=monitored,
+    )
+
+
+async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:
+    """Spawn a process, wait for its end and return its result; its error is raised.
+
+    If the caller is cancelled or ends while it waits, the process is ended too.
+    """
+    me = current()
+    if host is _MISSING:
+        raise Invalid("exec takes an entry and a host (None: the caller's own)")
+    kernel = me.kernel
+    where = me.host if host is None else kernel.host(host)
+    return await kernel.execute(kernel.load(entry), where, args)
+
+
+# -- messages --------------------------------------------------------------------------------
+
+
+def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
+    """Send a message: no payload arrives as None, one as itself, several as a list.
+
+    Never waits. The payload is copied. Order is kept from one sender to one receiver. Raises
+    NotFound for an unknown name or dead PID, LimitExceeded when the mailbox is full, Invalid for
+    a topic starting with `@` or a payload that cannot cross; then nothing is delivered.
+    """
+    me = current()
+    me.kernel.send(me.pid, dest, topic, payload)
+    return True
+
+
+@overload
+def listen(topic: str, /, *, type: type[T], message: Literal[True]) -> ReceiveChannel[Message[T]]: ...
+@overload
+def listen(topic: str, /, *, type: type[T], message: Literal[False] = ...) -> ReceiveChannel[T]: ...
+@overload
+def listen(topic: str, /, *, message: Literal[True]) -> ReceiveChannel[Message[Any]]: ...
+@overload
+def listen(topic: str, /, *, message: bool | None = ..., type: None = ...) -> ReceiveChannel[Any]: ...
+def listen(topic: str, /, *, message: bool | None = None, type: Any = None) -> ReceiveChannel[Any]:
+    """The channel of a topic's payloads, or with `message=True` of its Messages.
+
+    Messages that arrived before are given to it. The same topic gives the same channel; asking
+    for it in another way raises Conflict. With `type` each payload is decoded into that type
+    (Struct, dataclass, TypedDict, ...) when it is received: one that does not fit raises Invalid
+    there, and the channel goes on.
+    """
+    return current().mailbox.listen(topic, message, type)
+
+
+def unlisten(channel: ReceiveChannel[Any]) -> None:
+    """Close a channel that `listen` gave: later messages of its topic fall to the inbox."""
+    current().mailbox.unlisten(channel)
+
+
+def inbox() -> ReceiveChannel[Message[Any]]:
+    """The channel of the Messages on all topics that nobody listens to."""
+    return current().mailbox.inbox()
+
+
+def events() -> ReceiveChannel[Event]:
+    """The channel of lifecycle events: EXIT, LINK_DOWN and CANCEL. None is lost before."""
+    return current().mailbox.events()
+
+
+async def call(
+    dest: str, topic: str, payload: Any = None, /, timeout: Duration | None = "5s"
+) -> Any:
+    """Send a message and wait for what the receiver gives to `message.reply`.
+
+    Fails at once, with Unavailable, when the receiver ends without a reply; with Timeout when the
+    time is over (None: never). An Error given as reply is raised here. Raises what `send` raises.
+    """
+    me = current()
+    limit = None if timeout is None else seconds(timeout)
+    return await me.kernel.call(me.pid, dest, topic, payload, limit)
+
+
+# -- watching --------------------------------------------------------------------------------
+
+
+def monitor(dest: str, /) -> Literal[True]:
+    """Have EXIT sent to `events` when the process ends, however it ends. One-way, fires once.
+
+    Raises NotFound if it is dead, AlreadyExists if it is monitored already.
+    """
+    me = current()
+    me.kernel.monitor(me, dest)
+    return True
+
+
+def unmonitor(dest: str, /) -> Literal[True]:
+    """Undo a monitor; nothing happens if there is none."""
+    me = current()
+    me.kernel.unmonitor(me, dest)
+    return True
+
+
+def link(dest: str, /) -> Literal[True]:
+    """Tie the caller and another process: if one fails, so does the other. SEMANTICS 9.
+
+    A normal end does nothing over a link. Linking again, or to itself, does nothing. Raises
+    NotFound if it is dead.
+    """
+    me = current()
+    me.kernel.link(me, dest)
+    return True
+
+
+def unlink(dest: str, /) -> Literal[True]:
+    """Undo a link, from either side; nothing happens if there is none."""
+    me = current()
+    me.kernel.unlink(me, dest)
+    return True
+
+
+def set_options(options: Mapping[str, Any] | None = None, /, **more: Any) -> Literal[True]:
+    """Set options of the calling process: `trap_links` (receive LINK_DOWN instead of failing).
+
+    Raises Invalid for an unknown option or a value that is no boolean; then nothing is changed.
+    """
+    me = current()
+    wanted = {**(options or {}), **more}
+    for name, value in wanted.items():
+        if name not in Options.__struct_fields__:
+            hint = did_you_mean(name, Options.__struct_fields__)
+            raise Invalid(f"unknown process option {name!r}{hint}")
+        if not isinstance(value, bool):
+            raise Invalid(f"process option {name} is true or false, not {value!r:.100}")
+    for name, value in wanted.items():
+        setattr(me, name, value)
+    return True
+
+
+def get_options() -> Options:
+    """The options of the calling process."""
+    return Options(trap_links=current().trap_links)
+
+
+# -- ending ----------------------------------------------------------------------------------
+
+
+def cancel(
+    dest: str, /, reason: str | None = None, deadline: Duration | None = None
+) -> Literal[True]:
+    """Ask a process to stop: it gets CANCEL on `events`. Advice, unless there is a deadline.
+
+    With a deadline it is terminated when that time is over. Raises NotFound if it is dead.
+    """
+    me = current()
+    me.kernel.cancel(me.pid, dest, reason, None if deadline is None else seconds(deadline))
+    return True
+
+
+def terminate(dest: str, /) -> Literal[True]:
+    """End a process at its next wait, with an error of kind Terminated.
+
+    Its `finally` blocks run. Raises NotFound if it is dead.
+    """
+    current().kernel.terminate(dest)
+    return True
+
+
+# -- names -----------------------------------------------------------------------------------
+
+
+class registry:
+    """Names for processes, one table per node. A name is freed when its owner ends."""
+
+    @staticmethod
+    def register(name: str, pid: str | None = None, /) -> Literal[True]:
+        """Give a name to the caller, or to `pid`. Again the same pair: nothing happens.
+
+        Raises AlreadyExists if another process has the name, NotFound if the PID is dead,
+        Invalid for a name that looks like a PID.
+        """
+        me = current()
+        kernel = me.kernel
+        kernel.names.register(name, me if pid is None else kernel.resolve(pid))
+        return True
+
+    @staticmethod
+    def lookup(name: str, /) -> str:
+        """The PID of the owner. Raises NotFound."""
+        return current().kernel.names.lookup(name).pid
+
+    @staticmethod
+    def unregister(name: str, /) -> bool:
+        """Free a name; False if nobody had it."""
+        return current().kernel.names.unregister(name)

@@ -1,0 +1,60 @@
+"""Fixtures for all tests: a node, and a way to run one async main in it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from procession import Node
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def root():
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop_factory(request):
+    """Every kind of event loop that a node runs on."""
+    if request.param == "asyncio":
+        return asyncio.new_event_loop
+    return pytest.importorskip("uvloop", reason="uvloop is not installed").new_event_loop
+
+
+@pytest.fixture
+def run():
+    """Run an `async def` as a process on a fresh node; give its result or raise its error.
+
+    `run(main, *args)`; the node is stopped afterwards, and must then hold nothing.
+    """
+
+    def run(main, *args, loop_factory=None, **options):
+        async def boot():
+            async with Node(**options) as node:
+                result = await node.exec(main, None, *args)
+            return result
+
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(boot())
+
+    return run
+
+
+@pytest.fixture
+def node():
+    """Run an `async def test(node)` beside a running node, outside of any process."""
+
+    def node(test, loop_factory=None, **options):
+        async def boot():
+            async with Node(**options) as node:
+                return await test(node)
+
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(boot())
+
+    return node
