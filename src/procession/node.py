@@ -62,7 +62,6 @@ class Node:
         self._programs: dict[object, Program] = {}
         self._driver: InlineDriver | None = None
         self._guest: PythonGuest | None = None
-        self._drained: _Drained | None = None
 
     # -- life --------------------------------------------------------------------------------
 
@@ -96,19 +95,18 @@ class Node:
         patience = self._grace if grace is None else seconds(grace)
         for host in kernel.hosts.values():
             host.stop()
-        if self._drained is None:
-            self._drained = _Drained(list(kernel.processes.values()))
+        drained = _Drained(list(kernel.processes.values()))
         try:
             if patience > 0:
                 for pid in list(kernel.processes):
                     kernel.cancel(None, pid, "the node is stopping", patience)
-                await asyncio.wait([self._drained.future], timeout=patience)
+                await asyncio.wait([drained.future], timeout=patience)
         finally:
             for pid in list(kernel.processes):
                 kernel.terminate(pid)
-            await self._drained.future
-            if self._driver is driver:
-                self._driver = self._guest = self._drained = None
+            await drained.future
+            if self._driver is driver:  # else another call was faster
+                self._driver = self._guest = None
                 self._programs.clear()
                 driver.close()
                 guest.close()

@@ -1,5 +1,6 @@
 """One file: bytes to plain data with lines, whatever the bytes are."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def unreadable(text, **options):
 
 def test_scalars_mean_what_they_mean_to_the_safe_loader():
     text = """
-        a: [null, ~, , yes, No, TRUE, off, 0, -12, +3, 0x1F, 0b101, 017, 1_000, 1:30, .5, -1.5e+3]
-        b: [.inf, "5", '5', 5s, 1e5, =, !!str 5, !!int "5", !!float 1, plain words, "\\u00e9"]
+        a: [null, ~, yes, No, TRUE, off, 0, -12, +3, 0x1F, 0b101, 017, 1_000, 1:30, .5, -1.5e+3]
+        b: [.inf, "5", '5', 5s, 1e5, !!str 5, !!int "5", !!float 1, plain words, "\\u00e9"]
         c: |
           two
           lines
@@ -46,12 +47,13 @@ def test_scalars_mean_what_they_mean_to_the_safe_loader():
           line
         5: an integer as key
         true: a boolean as key
-    """.replace(", ,", ", null,")
+        nothing:
+    """
     assert read(text).data == yaml.safe_load(text)
 
 
-def test_a_timestamp_stays_a_string():
-    assert read("a: 2024-01-31").data == {"a": "2024-01-31"}
+def test_a_timestamp_and_a_bare_equals_sign_stay_strings():
+    assert read("a: 2024-01-31\nb: =").data == {"a": "2024-01-31", "b": "="}
 
 
 def test_the_line_of_a_key_is_where_the_key_is_and_of_an_item_where_it_begins():
@@ -179,16 +181,13 @@ def test_control_characters_are_told_with_their_line():
 
 
 def test_half_of_a_surrogate_pair_is_refused():
-    line, _ = unreadable_or_flaw('{"a": 1,\n"b": "\\ud83d"}')
-    assert line == 2
-
-
-def unreadable_or_flaw(text):
-    # libyaml refuses the escape itself.
+    text = '{"a": 1,\n"b": "\\ud83d"}'
     try:
-        return flaws(text, is_json=True)[0]
-    except Unreadable as error:
-        return error.line, error.message
+        line, message = flaws(text, is_json=True)[0]
+    except Unreadable as error:  # libyaml does not take the escape
+        line, message = error.line, error.message
+    assert line == 2
+    assert "surrogate" in message or "invalid Unicode" in message
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# a comment\n", "\ufeff"])
@@ -249,9 +248,13 @@ def test_json_has_lines_and_duplicates_too():
 
 
 def test_json_scalars_are_those_of_json():
-    text = r'["yes", "~", "<<", "=", 1e5, -0.5E-3, 10, "\/\t\n\\ud83d\ude00 \u0085"]'
-    text = text.replace(r"\\ud83d\ude00", r"\\ud83d \ud83d\ude00")
+    text = r'["yes", "~", "<<", "=", 1e5, -0.5E-3, 10, "\/\t\n", "\\ud83d \ud83d\ude00 \u0085"]'
     assert read(f'{{"a": {text}}}', is_json=True).data == {"a": json.loads(text)}
+
+
+def test_a_json_key_may_be_long_and_its_colon_on_another_line():
+    key = "k" * 2000
+    assert read(f'{{"{key}"\n:\n1}}', is_json=True).data == {key: 1}
 
 
 @pytest.mark.parametrize(
@@ -299,11 +302,9 @@ def test_every_json_document_reads_as_it_does_elsewhere(value, ascii_only, inden
 
 @given(st.binary(max_size=200) | texts.map(str.encode), st.booleans())
 def test_any_bytes_are_read_or_refused(content, is_json):
-    try:
+    # Any other exception fails the test.
+    with contextlib.suppress(Unreadable):
         assert isinstance(read(content, is_json=is_json).data, dict)
-    except Unreadable as error:
-        assert error.line >= 1
-        assert error.message
 
 
 def test_yaml_is_imported_by_this_module_only():

@@ -18,16 +18,16 @@ LEVELS = ("debug", "info", "warning", "error")
 
 def set_up_logs(log_format: str, level: str) -> None:
     """Send all logging of this OS process to stderr, in the format asked for."""
-    shared: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_traceback,
-    ]
+    shared: list[Any] = [structlog.stdlib.add_log_level, _add_traceback]
     if log_format == "json":
-        shared.append(structlog.stdlib.ExtraAdder())
+        shared += [
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ]
         renderer: Any = structlog.processors.JSONRenderer()
     else:
+        shared.append(structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False))
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ, pad_event_to=0
         )

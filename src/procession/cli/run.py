@@ -119,6 +119,9 @@ def run(
     except ManifestErrors as errors:
         report_and_exit(errors)
     except Error as error:
+        if log_format == "json":
+            log.error(error.message, extra={"kind": error.kind})
+            sys.exit(1)
         fail(error)
     sys.exit(code)
 
@@ -131,9 +134,11 @@ async def _run_entry(
         try:
             return exit_code(await node.exec(entry, host, *args))
         except Error as error:
-            if quiet_exits and isinstance(error.details, dict) and "traceback" in error.details:
-                click.echo(error.details["traceback"], nl=False, err=True)
-            raise Invalid(f"{entry}: {error.message}") from None
+            details = error.details if isinstance(error.details, dict) else {}
+            if quiet_exits and "traceback" in details:  # else the log has it
+                click.echo(details["traceback"], nl=False, err=True)
+            what = f"{details['type']}: {error.message}" if "type" in details else error.message
+            raise Invalid(f"{entry}: {what}") from None
 
 
 def exit_code(result: Any) -> int:

@@ -124,7 +124,7 @@ class _Loading:
     def _content(self, file: Path) -> bytes:
         if not Path(os.path.realpath(file)).is_relative_to(self.root):
             raise Unreadable(1, "this is a link that leads out of the app folder")
-        if not file.is_file():  # a pipe would block
+        if not os.path.isfile(file):  # a pipe would block
             raise Unreadable(1, "this is not a regular file")
         try:
             with file.open("rb") as stream:
