@@ -6,7 +6,7 @@ resumes it, four to five times as fast as the event loop would.
 
     yields PARKED                 it waits at a channel, a timer or a call, which will wake it
     yields a future               it is woken when the future is done
-    yields None                   it lets others run (asyncio.sleep(0))
+    yields None                   it lets others run, the event loop too (asyncio.sleep(0))
 
 Tasks that a process creates stay with the event loop. They belong to the process: an error that
 nobody retrieves ends it, and they are cancelled when it ends (SEMANTICS 3.1, 3.2).
@@ -139,7 +139,8 @@ class PythonProcess(Process):
     def _wait_for(self, trapped: Any) -> None:
         """The coroutine waits for something of asyncio's."""
         if trapped is None:
-            self.wake(None)
+            # Through the loop: `await asyncio.sleep(0)` lets its tasks and callbacks run as well.
+            self._loop.call_soon(self.wake, None)
         elif getattr(trapped, "_asyncio_future_blocking", None):
             trapped._asyncio_future_blocking = False
             self._fut_waiter = trapped
