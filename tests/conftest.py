@@ -36,8 +36,7 @@ def run():
     def run(main, *args, loop_factory=None, **options):
         async def boot():
             async with Node(**options) as node:
-                result = await node.exec(main, None, *args)
-            return result
+                return await node.exec(main, None, *args)
 
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             return runner.run(boot())

@@ -1,8 +1,8 @@
 """A node: manifest in, running processes out. The one file that knows every room.
 
-    async with Node("apps/shop") as node:
-        pid = node.spawn("shop:cart", None, user_id)
-        total = await node.call(pid, "total", None)
+async with Node("apps/shop") as node:
+    pid = node.spawn("shop:cart", None, user_id)
+    total = await node.call(pid, "total", None)
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from procession.core.process import LINK_FAILURE
 from procession.guests.python import PythonGuest
 from procession.guests.source import PythonSources
 from procession.hosts.inline import InlineDriver
-from procession.manifest.entry import HostEntry, PythonEntry, ServiceEntry
+from procession.manifest.entry import HostEntry, PythonEntry
 from procession.manifest.loader import Manifest, load_manifest
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from procession.core.event import Event
+    from procession.core.kernel import Kernel
     from procession.core.process import Process, Program
     from procession.process import Entry
 
@@ -132,11 +133,11 @@ class Node:
 
         `host` None means the first host of the manifest.
         """
-        return self._kernel.spawn(self._load(entry), self._host(host), args).pid
+        return self._kernel.spawn(self._load(entry, False), self._host(host), args).pid
 
     async def exec(self, entry: Entry, host: str | None = None, /, *args: Any) -> Any:
         """Spawn a process, wait for its end and return its result; its error is raised."""
-        return await self._kernel.execute(self._load(entry), self._host(host), args)
+        return await self._kernel.execute(self._load(entry, True), self._host(host), args)
 
     def send(self, dest: str, topic: str, /, *payload: Any) -> Literal[True]:
         """Send a message that no process sent. See `procession.process.send`."""
@@ -184,22 +185,31 @@ class Node:
     # -- inside --------------------------------------------------------------------------------
 
     @property
-    def _kernel(self) -> Any:
+    def _kernel(self) -> Kernel:
         if self._driver is None:
             raise Invalid("the node is not running: use `async with Node(...) as node`")
         return self._driver.kernel
 
     def _host(self, host: str | None) -> Host:
-        return self._kernel.host(self._default_host if host is None else host)  # type: ignore[no-any-return]
+        return self._kernel.host(self._default_host if host is None else host)
 
-    def _load(self, entry: Any) -> Program:
-        """The program of an entry reference or a function. Loaded once."""
+    def _load(self, entry: Any, to_execute: bool) -> Program:
+        """The program of an entry reference or a Python function. Loaded once.
+
+        The functions of the manifest are only to execute, not to spawn.
+        """
+        programs = self._programs
         try:
-            return self._programs[entry]
-        except (KeyError, TypeError):  # TypeError: what cannot be hashed is no entry either
-            program = self._find(entry)
-            self._programs[entry] = program
-            return program
+            program = programs.get(entry)
+        except TypeError:  # what cannot be hashed is no entry either
+            program = None
+        if program is None:
+            program = programs[entry] = self._find(entry)
+        if not to_execute and isinstance(entry, str):
+            declared = self.manifest.entries.get(entry)
+            if declared is not None and not declared.kind.startswith("process."):
+                raise NotFound(f"entry not found: {entry!r} is no process, but a {declared.kind}")
+        return program
 
     def _find(self, entry: Any) -> Program:
         assert self._guest is not None
@@ -234,7 +244,9 @@ class Node:
         assert error is not None
         details = error.details if isinstance(error.details, dict) else {}
         by_itself = not isinstance(error, ProcessTerminated) and error.message != LINK_FAILURE
-        level = logging.ERROR if by_itself and not (noticed and self._quiet_exits) else logging.DEBUG
+        level = (
+            logging.ERROR if by_itself and not (noticed and self._quiet_exits) else logging.DEBUG
+        )
         if not log.isEnabledFor(level):
             return
         what = f"{details['type']}: {error.message}" if "type" in details else str(error)
@@ -272,7 +284,7 @@ class _Drained:
 
 
 def run(main: Entry, /, *args: Any, app: str | Path | None = None) -> Any:
-    """Boot a node, run `main` as a process, stop the node, and return its result or raise its error.
+    """Boot a node, run `main` as a process, stop the node; return its result or raise its error.
 
     The `asyncio.run` of the runtime.
     """

@@ -65,7 +65,7 @@ Entry = str | Callable[..., Coroutine[Any, Any, Any]]
 _MISSING: Any = object()
 
 
-class event:
+class event:  # noqa: N801 (written `process.event.EXIT`, as in the user's document)
     """The kinds of lifecycle events. SEMANTICS 8.1."""
 
     EXIT = _event.EXIT
@@ -134,7 +134,7 @@ def _spawn(
         raise Invalid("spawn takes an entry and a host (None: the caller's own)")
     kernel = me.kernel
     return kernel.spawn(
-        kernel.load(entry),
+        kernel.load(entry, False),
         me.host if host is None else kernel.host(host),
         args,
         parent=me,
@@ -146,14 +146,15 @@ def _spawn(
 async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:
     """Spawn a process, wait for its end and return its result; its error is raised.
 
-    If the caller is cancelled or ends while it waits, the process is ended too.
+    The entry may also be a function of the manifest (kind `function.py`). If the caller is
+    cancelled or ends while it waits, the process is ended too.
     """
     me = current()
     if host is _MISSING:
         raise Invalid("exec takes an entry and a host (None: the caller's own)")
     kernel = me.kernel
     where = me.host if host is None else kernel.host(host)
-    return await kernel.execute(kernel.load(entry), where, args)
+    return await kernel.execute(kernel.load(entry, True), where, args)
 
 
 # -- messages --------------------------------------------------------------------------------
@@ -172,13 +173,17 @@ def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
 
 
 @overload
-def listen(topic: str, /, *, type: type[T], message: Literal[True]) -> ReceiveChannel[Message[T]]: ...
+def listen(
+    topic: str, /, *, type: type[T], message: Literal[True]
+) -> ReceiveChannel[Message[T]]: ...
 @overload
 def listen(topic: str, /, *, type: type[T], message: Literal[False] = ...) -> ReceiveChannel[T]: ...
 @overload
 def listen(topic: str, /, *, message: Literal[True]) -> ReceiveChannel[Message[Any]]: ...
 @overload
-def listen(topic: str, /, *, message: bool | None = ..., type: None = ...) -> ReceiveChannel[Any]: ...
+def listen(
+    topic: str, /, *, message: bool | None = ..., type: None = ...
+) -> ReceiveChannel[Any]: ...
 def listen(topic: str, /, *, message: bool | None = None, type: Any = None) -> ReceiveChannel[Any]:
     """The channel of a topic's payloads, or with `message=True` of its Messages.
 
@@ -306,7 +311,7 @@ def terminate(dest: str, /) -> Literal[True]:
 # -- names -----------------------------------------------------------------------------------
 
 
-class registry:
+class registry:  # noqa: N801 (written `process.registry.lookup`)
     """Names for processes, one table per node. A name is freed when its owner ends."""
 
     @staticmethod

@@ -10,12 +10,15 @@ A duration is a string (`"100ms"`, `"1h30m"`), a number of seconds, or a `timede
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from procession.core import alarm
-from procession.core.channel import ReceiveChannel
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid
 from procession.current import current, current_scheduler
+
+if TYPE_CHECKING:
+    from procession.core.channel import ReceiveChannel
 
 __all__ = ["Duration", "Ticker", "Timer", "after", "now", "seconds", "sleep", "ticker", "timer"]
 

@@ -69,6 +69,20 @@ def test_an_error_in_a_task_that_is_awaited_later_is_caught_there(run):
 
 
 @pytest.mark.semantics("3.2")
+def test_an_error_in_a_task_that_is_kept_but_never_awaited_ends_the_process(run):
+    async def failing():
+        raise ValueError("boom")
+
+    async def main():
+        task = asyncio.create_task(failing())
+        await channel.new().receive()
+        return task
+
+    with pytest.raises(Error, match="boom"):
+        run(main)
+
+
+@pytest.mark.semantics("3.2")
 def test_an_error_nobody_looked_at_by_the_time_main_returns_ends_the_process_with_it(run):
     async def failing():
         raise ValueError("boom")
@@ -174,7 +188,7 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
         ((1, (2,)), [1, [2]]),
         ({3}, [3]),
         (frozenset({3}), [3]),
-        ({"a": {"b": (1,)}, 1: "one", True: 2}, {"a": {"b": [1]}, 1: 2}),
+        ({"a": {"b": (1,)}, 1: "one", b"k": 2}, {"a": {"b": [1]}, 1: "one", b"k": 2}),
         (ID, ID),
         (NOW, NOW),
         (datetime(2026, 1, 1), datetime(2026, 1, 1)),

@@ -119,7 +119,7 @@ def test_a_duration_is_text_with_units_a_number_of_seconds_or_a_timedelta(writte
 @pytest.mark.parametrize(
     "wrong",
     ["5", "", "s", "1 s", "1d", "1s 2", "1.2.3s", "s1", "1s-1s", "nan", float("nan"), float("inf"),
-     10**400, "1" * 1000 + "s", "١s"],
+     10**400, "1" * 1000 + "s", "\u0661s"],
 )  # fmt: skip
 def test_a_bare_number_in_text_and_other_nonsense_is_invalid(wrong):
     with pytest.raises(Invalid):

@@ -7,7 +7,7 @@ from typing import TypedDict
 import msgspec
 import pytest
 
-from procession import Internal, Invalid, LimitExceeded, NotFound, Unavailable, process, time
+from procession import Internal, Invalid, NotFound, Unavailable, process, time
 
 
 async def echo(*args):

@@ -124,7 +124,7 @@ def test_aiohttp_works_inside_processes_with_its_time_outs(within):
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             with pytest.raises(asyncio.TimeoutError):
                 await session.get(
-                    "http://127.0.0.1:{}/".format(runner.addresses[0][1]),
+                    f"http://127.0.0.1:{runner.addresses[0][1]}/",
                     timeout=aiohttp.ClientTimeout(total=0.02),
                 )
             await runner.cleanup()

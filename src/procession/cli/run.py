@@ -151,7 +151,12 @@ def exit_code(result: Any) -> int:
 
 
 def _services(node: Node) -> list[ServiceEntry]:
-    services = [entry for entry in start_order(node.manifest) if entry.lifecycle.auto_start]
+    order = start_order(node.manifest)
+    wanted = {service.id for service in order if service.lifecycle.auto_start}
+    for service in reversed(order):  # and whatever those require
+        if service.id in wanted:
+            wanted |= set(service.lifecycle.requires)
+    services = [service for service in order if service.id in wanted]
     if not services:
         raise Invalid(
             "nothing to run: the app has no process.service with lifecycle.auto_start; "

@@ -8,7 +8,7 @@ waits at the channel holds it.
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from procession.core.channel import ReceiveChannel
 
@@ -71,7 +71,7 @@ class Timer(ReceiveChannel[T]):
                 timer._ring()
 
         self._due = due
-        self._timer: Any = self._scheduler.call_at(due, ring)
+        self._timer = self._scheduler.call_at(due, ring)
 
     def _ring(self) -> None:
         self.push(self._scheduler.clock.wall())
@@ -83,13 +83,11 @@ class Timer(ReceiveChannel[T]):
 
 
 class Ticker(Timer[T]):
-    """A channel that gets the time every interval. A tick that nobody took takes the place of more."""
+    """A channel that gets the time every interval, unless the last tick was not taken yet."""
 
     __slots__ = ("_interval",)
 
-    def __init__(
-        self, scheduler: Scheduler, interval: float, decode: Callable[[float], T]
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, interval: float, decode: Callable[[float], T]) -> None:
         self._interval = interval
         super().__init__(scheduler, interval, decode)
 

@@ -84,7 +84,7 @@ class ReceiveChannel(Generic[T]):
         else:
             scheduler.credit -= 1
             if scheduler.credit < 0:
-                await scheduler.spend(self, value)
+                await scheduler.repay(self, value)
         if value is CLOSED:
             raise ChannelClosed("the channel is closed")
         return value if self._decode is None else self._decode(value)
@@ -190,7 +190,7 @@ class Channel(ReceiveChannel[T]):
         if self.put(value):
             scheduler.credit -= 1
             if scheduler.credit < 0:
-                await scheduler.spend(SENT, value)
+                await scheduler.repay()
             return
         strand = scheduler.strand()
         sending = Sending(self, strand, value)
@@ -408,7 +408,7 @@ async def select(
         if value is not EMPTY:
             scheduler.credit -= 1
             if scheduler.credit < 0:
-                await scheduler.spend(case, value)
+                await scheduler.repay(case, value)
             return case.outcome(value)
     if default:
         return Selected(None, None, ok=True, default=True)
@@ -440,4 +440,3 @@ def _discard(queue: deque[Any], waiter: object) -> None:
         if other is waiter:
             del queue[index]
             return
-

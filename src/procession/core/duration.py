@@ -14,14 +14,14 @@ Duration = str | float | timedelta
 _UNITS = {
     "ns": 1e-9,
     "us": 1e-6,
-    "µs": 1e-6,  # noqa: RUF001 (U+00B5, the micro sign)
-    "μs": 1e-6,  # noqa: RUF001 (U+03BC, the Greek letter: Go takes both)
+    "µs": 1e-6,
+    "μs": 1e-6,
     "ms": 1e-3,
     "s": 1.0,
     "m": 60.0,
     "h": 3600.0,
 }
-_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")  # noqa: RUF001
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _WHOLE = re.compile(rf"[+-]?(?:{_PART.pattern})+")
 
 
@@ -31,8 +31,8 @@ def parse_duration(text: str) -> float:
         if text == "0":
             return 0.0
         raise Invalid(
-            f'{text[:100]!r} is no duration: write a number with its unit, such as "100ms", "1.5s" or '
-            '"1h30m" (units: ns us ms s m h)'
+            f"{text[:100]!r} is no duration: write a number with its unit, such as "
+            "'100ms', '1.5s' or '1h30m' (units: ns us ms s m h)"
         )
     seconds = math.fsum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
     return -seconds if text[0] == "-" else seconds
@@ -50,7 +50,7 @@ def seconds(duration: Duration) -> float:
         except OverflowError:
             value = math.inf
         if not math.isfinite(value):
-            raise Invalid(f"a duration of {duration!r:.30} seconds has no end")
+            raise Invalid(f"a duration of {value} seconds has no end")
         return value
     raise TypeError(
         f"a duration is a string, a number of seconds or a timedelta, not {type(duration).__name__}"

@@ -23,9 +23,7 @@ class Error(Exception):
 
     kind: ClassVar[str] = "Internal"
 
-    def __init__(
-        self, message: str, *, retryable: bool | None = None, details: Any = None
-    ) -> None:
+    def __init__(self, message: str, *, retryable: bool | None = None, details: Any = None) -> None:
         super().__init__(message)
         self.message = message
         self.retryable = retryable

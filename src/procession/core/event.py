@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from procession.core.errors import Error
+from procession.core.errors import Error  # noqa: TC001 (msgspec reads it)
 from procession.core.payload import copy_error, copy_payload
 
 EXIT = "pid.exit"

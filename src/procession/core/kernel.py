@@ -56,6 +56,7 @@ class SystemLane(Strand):
         self._queue()
 
     def step(self) -> None:
+        """End the next few of them."""
         self._queued = False
         doomed = self._doomed
         try:
@@ -79,7 +80,8 @@ class Kernel:
     """The processes, names and hosts of one node.
 
     `adopt` and `notify`: see Scheduler. `load` gives the program of an entry, by its reference or
-    by whatever else a guest calls an entry; it raises NotFound. `on_failure` is told of every error exit, and whether a
+    by whatever else a guest calls an entry, and, if the second argument says so, also that of a
+    function; it raises NotFound. `on_failure` is told of every error exit, and whether a
     monitor or link took note of it.
     """
 
@@ -89,7 +91,7 @@ class Kernel:
         clock: Clock,
         notify: Callable[[], None],
         adopt: Callable[[], Strand],
-        load: Callable[[Any], Program],
+        load: Callable[[Any, bool], Program],
         ready: RunQueue | None = None,
         on_failure: Callable[[Process, Event, bool], None] | None = None,
     ) -> None:
@@ -200,9 +202,7 @@ class Kernel:
         except TypeError:
             for what, value in (("destination", dest), ("topic", topic)):
                 if not isinstance(value, str):
-                    raise TypeError(
-                        f"a {what} is a string, not {type(value).__name__}"
-                    ) from None
+                    raise TypeError(f"a {what} is a string, not {type(value).__name__}") from None
             raise
         return target
 

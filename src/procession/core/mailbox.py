@@ -15,13 +15,13 @@ import msgspec
 
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Conflict, Invalid, LimitExceeded
+from procession.core.event import Event
 from procession.core.message import Message, ReplyTo, check_topic
 from procession.core.payload import NATIVE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procession.core.event import Event
     from procession.core.scheduler import Scheduler
 
 _NO_TOPICS: dict[str, TopicChannel] = {}  # shared until a process listens; never changed
@@ -68,7 +68,7 @@ class Inbox(ReceiveChannel[Message[Any]]):
         raise Invalid("the inbox cannot be closed: it ends with its process")
 
 
-class Events(ReceiveChannel["Event"]):
+class Events(ReceiveChannel[Event]):
     """The lifecycle events of a process. Not counted against the mailbox's limit."""
 
     __slots__ = ()
@@ -81,7 +81,15 @@ class Events(ReceiveChannel["Event"]):
 class Mailbox:
     """All channels through which a process hears of the world."""
 
-    __slots__ = ("_room", "_scheduler", "events_channel", "inbox_channel", "limit", "pending", "topics")
+    __slots__ = (
+        "_room",
+        "_scheduler",
+        "events_channel",
+        "inbox_channel",
+        "limit",
+        "pending",
+        "topics",
+    )
 
     def __init__(self, scheduler: Scheduler, limit: int) -> None:
         self._scheduler = scheduler
@@ -105,12 +113,13 @@ class Mailbox:
 
         The topic is checked here, not earlier: one that is listened to has been checked before.
         """
-        channel: TopicChannel | Inbox | None = self.topics.get(topic)
-        if channel is None:
+        listener = self.topics.get(topic)
+        channel: ReceiveChannel[Any] | None = listener
+        if listener is None:
             check_topic(topic)
             channel = self.inbox_channel
             payload = Message(sender, topic, payload, reply_to)
-        elif channel.messages:
+        elif listener.messages:
             payload = Message(sender, topic, payload, reply_to)
         if channel is not None:
             receiver = channel._receiver

@@ -67,5 +67,3 @@ def check_topic(topic: object) -> None:
         raise Invalid(f"topic {topic!r}: topics that start with '@' belong to the runtime")
     if not topic:
         raise Invalid("a topic must not be empty")
-
-

@@ -33,7 +33,9 @@ class NameRegistry:
         check_name(name)
         owner = self._owners.setdefault(name, process)
         if owner is not process:
-            raise AlreadyExists(f"name {name!r} is taken by {owner.pid}", details={"pid": owner.pid})
+            raise AlreadyExists(
+                f"name {name!r} is taken by {owner.pid}", details={"pid": owner.pid}
+            )
         if process.names is None:
             process.names = {}
         process.names[name] = None

@@ -213,10 +213,7 @@ def _keep(value: Any) -> Any:
 def _copy_timestamp(value: datetime) -> datetime:
     """A plain datetime: with a fixed offset if it has one, since a zone's rules cannot cross."""
     offset = value.utcoffset()
-    if offset is None:
-        zone = None
-    else:
-        zone = timezone(offset) if offset else UTC
+    zone = None if offset is None else timezone(offset) if offset else UTC
     return datetime.combine(value.date(), value.time(), zone)
 
 

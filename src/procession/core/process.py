@@ -8,7 +8,7 @@ process is small and a step needs no indirection.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 
@@ -103,7 +103,7 @@ class Process(Strand):
     def down(self, exit: Event) -> None:
         """A process that this one monitors has ended."""
         if self.monitoring:
-            self.monitoring.pop(exit.sender, None)
+            self.monitoring.pop(cast("str", exit.sender), None)
         self._tell(exit)
 
     def link_down(self, exit: Event) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from types import coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from procession.core.timers import TimerQueue
+from procession.core.timers import Timer, TimerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,7 +35,7 @@ class Clock(Protocol):
 
 
 class RunQueue(Protocol):
-    """The chooser of who runs next. In production a `collections.deque`: first come, first served."""
+    """The chooser of who runs next. In production a deque: first come, first served."""
 
     def append(self, strand: Strand, /) -> None:
         """Add a strand that became ready."""
@@ -51,7 +51,7 @@ class RunQueue(Protocol):
 
 
 class Parking(Protocol):
-    """Where a strand waits."""
+    """Where a strand waits, or where a value came from."""
 
     def withdraw(self, strand: Any, /) -> None:
         """Forget a strand that waits here. Does nothing if it does not."""
@@ -202,26 +202,28 @@ class Scheduler:
         strand.wake(None)
         await strand.park(None)
 
-    async def spend(self, at: Parking, value: Any) -> None:
-        """Pay for a wait that ended at once with `value`; every few hundred of them, pause.
+    async def repay(self, at: Parking | None = None, value: Any = None) -> None:
+        """Pause, after so many waits that ended at once that the credit is used up.
 
-        Without it a strand whose channels are never empty would starve all others.
+        Without it a strand whose channels are never empty would starve all others. If the pause
+        is interrupted, the `value` that was taken goes back to `at`.
         """
         self.credit = _CREDIT
         try:
             await self.pause()
         except BaseException:
-            at.restore(value)
+            if at is not None:
+                at.restore(value)
             raise
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Any:
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Have `callback` called once the monotonic clock has reached `when`."""
         timer = self.timers.add(when, callback)
         if not self.awake:
             self.rouse()  # the driver has to set its alarm anew
         return timer
 
-    def call_later(self, delay: float, callback: Callable[[], None]) -> Any:
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Have `callback` called `delay` seconds from now."""
         return self.call_at(self.clock.monotonic() + delay, callback)
 

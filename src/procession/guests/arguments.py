@@ -57,6 +57,8 @@ class ArgumentTypes:
 
 def _is_structured(hint: Any) -> bool:
     """Whether a type is, or is made of, one that has named fields."""
-    if isinstance(hint, type) and (issubclass(hint, msgspec.Struct) or dataclasses.is_dataclass(hint)):
+    if isinstance(hint, type) and (
+        issubclass(hint, msgspec.Struct) or dataclasses.is_dataclass(hint)
+    ):
         return True
     return is_typeddict(hint) or any(map(_is_structured, get_args(hint)))

@@ -18,7 +18,7 @@ import asyncio
 import ctypes
 import inspect
 import logging
-import types
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Error, Invalid, NotFound, Terminated
@@ -28,6 +28,7 @@ from procession.guests.arguments import ArgumentTypes
 from procession.guests.failure import error_from_exception
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable, Coroutine, Sequence
     from contextvars import Context
 
@@ -50,6 +51,10 @@ class _CurrentTasks(dict[Any, Any]):
 current_tasks: dict[Any, Any] = getattr(asyncio.tasks, "_current_tasks", _CurrentTasks())
 """The task that each loop is running: asyncio's own table, through the door it has for loops in
 other languages. Written before every step, and cleared by the driver after a slice."""
+
+_NOTICE = 0.5
+"""Seconds after which an error in a task is uncaught, if nobody has awaited the task by then. One
+that nobody can await any more, since nobody refers to the task, is uncaught at once."""
 
 _PATIENCE = 100
 """How often a process may catch its termination before it is abandoned in mid-air."""
@@ -82,7 +87,7 @@ class PythonProcess(Process):
         context: Context,
     ) -> None:
         Process.__init__(self, kernel, host, pid, entry)
-        self._coro: Coroutine[Any, Any, Any] | None = coro
+        self._coro = coro
         self._loop = loop
         self._context = context
         context.run(current_process.set, self)
@@ -98,6 +103,7 @@ class PythonProcess(Process):
     # -- for the scheduler -------------------------------------------------------------------
 
     def step(self) -> None:
+        """Resume the coroutine."""
         if self._detour:
             self._take_detour()
             return
@@ -119,10 +125,11 @@ class PythonProcess(Process):
             return  # it was ready when it was killed
         self._detour = self._must_cancel = False
         message = self._cancel_message
-        self._throw(asyncio.CancelledError() if message is None else asyncio.CancelledError(message))
+        self._throw(
+            asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
+        )
 
     def _throw(self, exc: BaseException) -> None:
-        assert self._coro is not None
         current_tasks[self._loop] = self
         try:
             trapped = self._context.run(self._coro.throw, exc)
@@ -148,7 +155,9 @@ class PythonProcess(Process):
             if self._must_cancel and trapped.cancel(msg=self._cancel_message):
                 self._must_cancel = self._detour = False
         else:
-            self._throw(RuntimeError(f"a process can await asyncio and procession, not {trapped!r}"))
+            self._throw(
+                RuntimeError(f"a process can await asyncio and procession, not {trapped!r}")
+            )
 
     def _future_done(self, future: asyncio.Future[Any]) -> None:
         if self._fut_waiter is future:
@@ -168,7 +177,6 @@ class PythonProcess(Process):
         if future is not None:
             future.remove_done_callback(self._future_done)
         coro, context = self._coro, self._context
-        assert coro is not None
         try:
             for _ in range(_PATIENCE):
                 current_tasks[self._loop] = self
@@ -207,8 +215,7 @@ class PythonProcess(Process):
         self.kernel.exited(self, None if error is not None else result, error)
         # Process, coroutine and context refer to each other: let go, or only the cycle collector
         # would free them.
-        del self._context
-        self._coro = None
+        del self._context, self._coro
 
     def _log_lost(self, exc: BaseException, when: str) -> None:
         error = error_from_exception(exc)
@@ -233,10 +240,17 @@ class PythonProcess(Process):
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         if self._tasks is not None:
             self._tasks.discard(task)
+            if task._log_traceback:  # it raised, and nobody has looked at it yet
+                reference = weakref.ref(task)
+                self.scheduler.call_later(_NOTICE, lambda: self._check(reference()))
 
-    def fail(self, exc: BaseException) -> None:
-        """An error in one of its tasks that nobody can catch any more. SEMANTICS 3.2."""
-        if self.alive and self._failure is None:
+    def _check(self, task: asyncio.Task[Any] | None) -> None:
+        if task is not None and task._log_traceback:
+            self.fail(task.exception())
+
+    def fail(self, exc: BaseException | None) -> None:
+        """An error in one of its tasks that nobody caught. SEMANTICS 3.2."""
+        if exc is not None and self.alive and self._failure is None:
             self._failure = error_from_exception(exc)
             self.kernel.doom(self, self._failure)
 
@@ -279,8 +293,8 @@ class PythonProcess(Process):
         return self.pid
 
     def get_coro(self) -> Coroutine[Any, Any, Any] | None:
-        """The coroutine of main."""
-        return self._coro
+        """The coroutine of main, until the process ends."""
+        return self._coro if self.alive else None
 
     def get_context(self) -> Context:
         """The context in which main runs."""
@@ -292,7 +306,7 @@ class PythonProcess(Process):
 
     def get_stack(self, *, limit: int | None = None) -> list[types.FrameType]:
         """The frame at which main waits."""
-        frame = getattr(self._coro, "cr_frame", None)
+        frame = getattr(self.get_coro(), "cr_frame", None)
         return [] if frame is None else [frame]
 
     def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
@@ -311,12 +325,11 @@ class ProcessTask(asyncio.Task[Any]):
         if owner is not None and self._log_traceback:
             self._log_traceback = False
             exc = self.exception()
-            if exc is not None:
-                if owner.alive:
-                    owner.fail(exc)
-                elif not isinstance(exc, Terminated):
-                    owner._log_lost(exc, "in a task that outlived it")
-        super().__del__()  # type: ignore[misc]
+            if owner.alive:
+                owner.fail(exc)
+            elif exc is not None and not isinstance(exc, Terminated):
+                owner._log_lost(exc, "in a task that outlived it")
+        super().__del__()
 
 
 class TaskStrand(Strand):
@@ -376,7 +389,7 @@ class PythonGuest:
         self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
     ) -> asyncio.Future[Any]:
         owner = current_process.get(None)
-        if owner is None or not owner.alive:
+        if not isinstance(owner, PythonProcess) or not owner.alive:
             if self._previous_factory is not None:
                 return self._previous_factory(loop, coro, **options)
             return asyncio.Task(coro, loop=loop, **options)

@@ -86,7 +86,9 @@ def _member(module: types.ModuleType, name: str, shown: str) -> Any:
         return getattr(module, name)
     except AttributeError:
         known = [key for key, value in vars(module).items() if callable(value)]
-        raise NotFound(f"method not found: {name!r} in {shown}{did_you_mean(name, known)}") from None
+        raise NotFound(
+            f"method not found: {name!r} in {shown}{did_you_mean(name, known)}"
+        ) from None
 
 
 def _not_loaded(shown: str, error: BaseException) -> Error:

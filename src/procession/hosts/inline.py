@@ -37,7 +37,7 @@ class InlineDriver:
         self,
         loop: asyncio.AbstractEventLoop,
         adopt: Callable[[Kernel], Strand],
-        load: Callable[[Any], Program],
+        load: Callable[[Any, bool], Program],
         on_failure: Callable[[Process, Event, bool], None],
     ) -> None:
         self._loop = loop
