@@ -18,9 +18,9 @@ def current() -> Process:
     Raises Invalid outside of a process and in another thread than the node's, and Terminated in
     a task that has outlived its process.
     """
-    process = _calling_process()
-    if not process.alive:
-        raise Terminated(Unavailable(f"{process.pid} has ended, and this task with it"))
+    process = current_process.get(None)
+    if process is None or process.thread != get_ident():
+        raise _why_not(process)
     return process
 
 
@@ -30,16 +30,18 @@ def current_scheduler() -> Scheduler:
     A task that has outlived its process is refused not here but at its wait, where it gives up
     the event loop: or one that catches everything in a loop would never do so again.
     """
-    return _calling_process().scheduler
-
-
-def _calling_process() -> Process:
     process = current_process.get(None)
+    if process is None or process.scheduler.thread != get_ident():
+        raise _why_not(process)
+    return process.scheduler
+
+
+def _why_not(process: Process | None) -> BaseException:
     if process is None:
-        raise Invalid("not inside a process: from outside, use the methods of the Node")
+        return Invalid("not inside a process: from outside, use the methods of the Node")
     if process.scheduler.thread != get_ident():
-        raise Invalid(
+        return Invalid(
             "called from another thread than the process runs in: hand results back by `await "
             "asyncio.to_thread(...)`, or go through `loop.call_soon_threadsafe`"
         )
-    return process
+    return Terminated(Unavailable(f"{process.pid} has ended, and this task with it"))

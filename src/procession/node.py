@@ -60,7 +60,7 @@ class Node:
         self._grace = seconds(grace)
         self._quiet_exits = quiet_exits
         self._sources = PythonSources(self.manifest.root)
-        self._programs: dict[object, Program] = {}
+        self._functions: dict[object, Program] = {}
         self._driver: InlineDriver | None = None
         self._guest: PythonGuest | None = None
 
@@ -108,7 +108,7 @@ class Node:
             await drained.future
             if self._driver is driver:  # else another call was faster
                 self._driver = self._guest = None
-                self._programs.clear()
+                self._functions.clear()
                 driver.close()
                 guest.close()
                 sys.path.remove(str(self.manifest.root))
@@ -198,17 +198,16 @@ class Node:
 
         The functions of the manifest are only to execute, not to spawn.
         """
-        programs = self._programs
+        loaded = self._functions if to_execute else self._kernel.programs
         try:
-            program = programs.get(entry)
-        except TypeError:  # what cannot be hashed is no entry either
-            program = None
-        if program is None:
-            program = programs[entry] = self._find(entry)
+            return loaded[entry]
+        except (KeyError, TypeError):
+            pass
         if not to_execute and isinstance(entry, str):
             declared = self.manifest.entries.get(entry)
             if declared is not None and not declared.kind.startswith("process."):
                 raise NotFound(f"entry not found: {entry!r} is no process, but a {declared.kind}")
+        loaded[entry] = program = self._find(entry)
         return program
 
     def _find(self, entry: Any) -> Program:

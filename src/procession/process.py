@@ -109,17 +109,17 @@ def spawn(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
 
 def spawn_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn` and `monitor` in one step: the end of the child arrives as EXIT on `events`."""
-    return _spawn(entry, host, args, monitored=True).pid
+    return _spawn(entry, host, args, False, True).pid
 
 
 def spawn_linked(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn` and `link` in one step: if one of the two fails, so does the other."""
-    return _spawn(entry, host, args, linked=True).pid
+    return _spawn(entry, host, args, True).pid
 
 
 def spawn_linked_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn`, `link` and `monitor` in one step."""
-    return _spawn(entry, host, args, linked=True, monitored=True).pid
+    return _spawn(entry, host, args, True, True).pid
 
 
 def _spawn(
@@ -133,14 +133,12 @@ def _spawn(
     if host is _MISSING:
         raise Invalid("spawn takes an entry and a host (None: the caller's own)")
     kernel = me.kernel
-    return kernel.spawn(
-        kernel.load(entry, False),
-        me.host if host is None else kernel.host(host),
-        args,
-        parent=me,
-        linked=linked,
-        monitored=monitored,
-    )
+    try:
+        program = kernel.programs[entry]
+    except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
+        program = kernel.load(entry, False)
+    where = me.host if host is None else kernel.host(host)
+    return kernel.spawn(program, where, args, me, linked, monitored)
 
 
 async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:

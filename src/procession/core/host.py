@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import NoReturn
 
 from procession.core.errors import LimitExceeded, Unavailable
@@ -24,7 +24,7 @@ class Host:
         self.mailbox = mailbox
         self.pid_prefix = pid_prefix(host_id)
         self.population = 0
-        self.room: float = max_processes or math.inf
+        self.room = max_processes or sys.maxsize
         """At this population nothing more may start: the limit, or zero once it is stopped."""
 
     def stop(self) -> None:

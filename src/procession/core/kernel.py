@@ -81,7 +81,8 @@ class Kernel:
 
     `adopt` and `notify`: see Scheduler. `load` gives the program of an entry, by its reference or
     by whatever else a guest calls an entry, and, if the second argument says so, also that of a
-    function; it raises NotFound. `on_failure` is told of every error exit, and whether a
+    function; it raises NotFound. What can be spawned it also puts into `programs`, where a spawn
+    looks first. `on_failure` is told of every error exit, and whether a
     monitor or link took note of it.
     """
 
@@ -96,6 +97,7 @@ class Kernel:
         on_failure: Callable[[Process, Event, bool], None] | None = None,
     ) -> None:
         self.load = load
+        self.programs: dict[Any, Program] = {}
         self._wall = clock.wall
         self.scheduler = Scheduler(clock, deque() if ready is None else ready, notify, adopt)
         self.processes: dict[str, Process] = {}
@@ -121,7 +123,6 @@ class Kernel:
         program: Program,
         host: Host,
         args: tuple[Any, ...],
-        *,
         parent: Process | None = None,
         linked: bool = False,
         monitored: bool = False,
@@ -156,7 +157,7 @@ class Kernel:
                 result = copy_payload(result, "result")
             except Invalid as invalid:
                 result, error = None, invalid
-        process.alive = False
+        process.thread = None
         del self.processes[process.pid]
         process.host.population -= 1
         if process.names:

@@ -57,7 +57,6 @@ class Process(Strand):
     __slots__ = (
         "__weakref__",
         "_mailbox",
-        "alive",
         "entry",
         "host",
         "kernel",
@@ -66,6 +65,7 @@ class Process(Strand):
         "more_watchers",
         "names",
         "pid",
+        "thread",
         "trap_links",
         "watcher",
     )
@@ -79,13 +79,19 @@ class Process(Strand):
         self.pid = pid
         self.entry = entry
         self._mailbox: Mailbox | None = None
-        self.alive = True
+        self.thread: int | None = self.scheduler.thread
+        """The thread whose code may act as this process; None once it has ended."""
         self.trap_links = False
         self.links: dict[str, Process] | None = None
         self.watcher: Watcher | None = None
         self.more_watchers: dict[Watcher, None] | None = None
         self.monitoring: dict[str, Process] | None = None
         self.names: dict[str, None] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.thread is not None
 
     @property
     def mailbox(self) -> Mailbox:

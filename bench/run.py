@@ -1,0 +1,111 @@
+"""Ours and asyncio's, in turn, in one run: what counts is the ratio, since machines are noisy.
+
+    make bench              all of it
+    python bench/run.py ring --json
+
+Each line is the median of several rounds; in each round ours and asyncio's follow each other.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import procession
+
+sys.path.insert(0, str(Path(__file__).parent))
+import workloads as w
+
+# name: (ours, asyncio's or None, units of work, unit, the ratio or bound to reach)
+BENCHES = {
+    "ping-pong, scalar": (w.ping_pong, w.asyncio_ping_pong, 50_000, "round trips/s", 3.0),
+    "ping-pong, small dict": (
+        lambda n: w.ping_pong(n, w.MAP),
+        lambda n: w.asyncio_ping_pong(n, w.MAP),
+        50_000,
+        "round trips/s",
+        2.0,
+    ),
+    "ring of 1,000": (w.ring, w.asyncio_ring, 100_000, "hops/s", 3.0),
+    "spawn + monitor + exit": (
+        w.spawn_monitor_exit,
+        w.asyncio_spawn_monitor_exit,
+        50_000,
+        "processes/s",
+        1.2,
+    ),
+    "fan-in from 100": (w.fan_in, w.asyncio_fan_in, 100_000, "messages/s", None),
+    "ping-pong by name": (w.send_by_name, w.asyncio_ping_pong, 50_000, "round trips/s", None),
+    "call and reply": (w.call_reply, w.asyncio_call_reply, 30_000, "calls/s", None),
+    "linked cascade": (w.cascade, None, 10_000, "ms for 10,000", 60.0),
+    "idle process": (w.idle_bytes, w.asyncio_idle_bytes, 10_000, "bytes", 2600.0),
+}
+
+
+def measure(name, rounds):
+    ours, theirs, n, unit, goal = BENCHES[name]
+
+    async def boot(n):
+        return await ours(n)
+
+    mine, other = [], []
+    for _ in range(rounds):
+        gc.collect()
+        mine.append(procession.run(boot, n))
+        if theirs is not None:
+            gc.collect()
+            other.append(asyncio.run(theirs(n)))
+    figure = figure_of(unit, n)
+    row = {"bench": name, "unit": unit, "ours": figure(statistics.median(mine)), "goal": goal}
+    if other:
+        row["asyncio"] = figure(statistics.median(other))
+        ratios = [b / a for a, b in zip(mine, other, strict=True)]
+        row["ratio"] = round(statistics.median(ratios), 2)
+    bound = unit.endswith("10,000") or unit == "bytes"
+    if goal is not None:
+        row["reached"] = row["ours"] <= goal if bound else row["ratio"] >= goal
+    return row
+
+
+def figure_of(unit, n):
+    if unit == "bytes":
+        return round
+    if unit.startswith("ms"):
+        return lambda seconds: round(seconds * 1000, 1)
+    return lambda seconds: round(n / seconds)
+
+
+def show(row):
+    ratio = f"{row['ratio']:.2f}x" if "ratio" in row else ""
+    theirs = f"{row['asyncio']:,}" if "asyncio" in row else ""
+    goal = ""
+    if row["goal"] is not None:
+        bound = row["unit"] in ("bytes", "ms for 10,000")
+        sign = f"at most {row['goal']:g}" if bound else f"at least {row['goal']:g}x"
+        goal = f"{sign}: {'reached' if row['reached'] else 'MISSED'}"
+    print(
+        f"{row['bench']:<24} {row['ours']:>12,} {theirs:>12} {row['unit']:<16} {ratio:>7}  {goal}",
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="only benches whose name has one of these in it")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args()
+    if not options.json:
+        print(f"{'':<24} {'procession':>12} {'asyncio':>12} {'':<16} {'ratio':>7}  goal")
+    for name in BENCHES:
+        if options.names and not any(part in name for part in options.names):
+            continue
+        row = measure(name, options.rounds)
+        print(json.dumps(row), flush=True) if options.json else show(row)
+
+
+if __name__ == "__main__":
+    main()
