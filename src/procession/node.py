@@ -60,7 +60,6 @@ class Node:
         self._grace = seconds(grace)
         self._quiet_exits = quiet_exits
         self._sources = PythonSources(self.manifest.root)
-        self._functions: dict[object, Program] = {}
         self._driver: InlineDriver | None = None
         self._guest: PythonGuest | None = None
 
@@ -108,7 +107,6 @@ class Node:
             await drained.future
             if self._driver is driver:  # else another call was faster
                 self._driver = self._guest = None
-                self._functions.clear()
                 driver.close()
                 guest.close()
                 sys.path.remove(str(self.manifest.root))
@@ -133,11 +131,11 @@ class Node:
 
         `host` None means the first host of the manifest.
         """
-        return self._kernel.spawn(self._load(entry, False), self._host(host), args).pid
+        return self._kernel.spawn(entry, host or self._default_host, args).pid
 
     async def exec(self, entry: Entry, host: str | None = None, /, *args: Any) -> Any:
         """Spawn a process, wait for its end and return its result; its error is raised."""
-        return await self._kernel.execute(self._load(entry, True), self._host(host), args)
+        return await self._kernel.execute(entry, host or self._default_host, args)
 
     def send(self, dest: str, topic: str, /, *payload: Any) -> Literal[True]:
         """Send a message that no process sent. See `procession.process.send`."""
@@ -190,30 +188,14 @@ class Node:
             raise Invalid("the node is not running: use `async with Node(...) as node`")
         return self._driver.kernel
 
-    def _host(self, host: str | None) -> Host:
-        return self._kernel.host(self._default_host if host is None else host)
-
     def _load(self, entry: Any, to_execute: bool) -> Program:
-        """The program of an entry reference or a Python function. Loaded once.
+        """The program of an entry reference or a Python function.
 
         The functions of the manifest are only to execute, not to spawn.
         """
-        loaded = self._functions if to_execute else self._kernel.programs
-        try:
-            return loaded[entry]
-        except (KeyError, TypeError):
-            pass
-        if not to_execute and isinstance(entry, str):
-            declared = self.manifest.entries.get(entry)
-            if declared is not None and not declared.kind.startswith("process."):
-                raise NotFound(f"entry not found: {entry!r} is no process, but a {declared.kind}")
-        loaded[entry] = program = self._find(entry)
-        return program
-
-    def _find(self, entry: Any) -> Program:
         assert self._guest is not None
         if isinstance(entry, str):
-            return self._guest.program(self._function(entry), entry)
+            return self._guest.program(self._function(entry, to_execute), entry)
         if not callable(entry):
             raise TypeError(
                 f"an entry is a reference such as 'app:main' or an async function, not "
@@ -222,7 +204,7 @@ class Node:
         module = getattr(entry, "__module__", "?")
         return self._guest.program(entry, f"{module}:{getattr(entry, '__qualname__', repr(entry))}")
 
-    def _function(self, reference: str) -> Any:
+    def _function(self, reference: str, to_execute: bool) -> Any:
         entries = self.manifest.entries
         entry = entries.get(reference)
         if entry is None:
@@ -231,7 +213,8 @@ class Node:
             except NotFound as error:
                 hint = did_you_mean(reference, entries)
                 raise NotFound(f"{error.message}{hint}") from None
-        if not isinstance(entry, PythonEntry):
+        is_process = entry.kind.startswith("process.")
+        if not isinstance(entry, PythonEntry) or not (is_process or to_execute):
             raise NotFound(f"entry not found: {reference!r} is no process, but a {entry.kind}")
         if entry.python is not None:
             return self._sources.function_by_reference(entry.python)

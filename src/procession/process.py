@@ -10,6 +10,7 @@ The promises are in `docs/reference/semantics.md`; numbers such as SEMANTICS 6.5
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import msgspec
@@ -24,7 +25,6 @@ from procession.current import current
 
 if TYPE_CHECKING:
     from procession.core.channel import ReceiveChannel
-    from procession.core.process import Process
 
 __all__ = [
     "Entry",
@@ -62,7 +62,7 @@ T = TypeVar("T")
 Entry = str | Callable[..., Coroutine[Any, Any, Any]]
 """What can be spawned: an entry reference such as `"app:main"`, or an `async def`."""
 
-_MISSING: Any = object()
+_MISSING = ""  # no host has an empty id, so the kernel refuses it
 
 
 class event:  # noqa: N801 (written `process.event.EXIT`, as in the user's document)
@@ -104,41 +104,26 @@ def spawn(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     entry or host, LimitExceeded when the host is full, Unavailable when it is stopped, Internal
     when the source does not load, Invalid when the arguments do not fit (SEMANTICS 5.3).
     """
-    return _spawn(entry, host, args).pid
+    me = current()
+    return me.kernel.spawn(entry, host, args, me).pid
 
 
 def spawn_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn` and `monitor` in one step: the end of the child arrives as EXIT on `events`."""
-    return _spawn(entry, host, args, False, True).pid
+    me = current()
+    return me.kernel.spawn(entry, host, args, me, False, True).pid
 
 
 def spawn_linked(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn` and `link` in one step: if one of the two fails, so does the other."""
-    return _spawn(entry, host, args, True).pid
+    me = current()
+    return me.kernel.spawn(entry, host, args, me, True).pid
 
 
 def spawn_linked_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn`, `link` and `monitor` in one step."""
-    return _spawn(entry, host, args, True, True).pid
-
-
-def _spawn(
-    entry: Entry,
-    host: str | None,
-    args: tuple[Any, ...],
-    linked: bool = False,
-    monitored: bool = False,
-) -> Process:
     me = current()
-    if host is _MISSING:
-        raise Invalid("spawn takes an entry and a host (None: the caller's own)")
-    kernel = me.kernel
-    try:
-        program = kernel.programs[entry]
-    except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
-        program = kernel.load(entry, False)
-    where = me.host if host is None else kernel.host(host)
-    return kernel.spawn(program, where, args, me, linked, monitored)
+    return me.kernel.spawn(entry, host, args, me, True, True).pid
 
 
 async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:
@@ -148,11 +133,7 @@ async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:
     cancelled or ends while it waits, the process is ended too.
     """
     me = current()
-    if host is _MISSING:
-        raise Invalid("exec takes an entry and a host (None: the caller's own)")
-    kernel = me.kernel
-    where = me.host if host is None else kernel.host(host)
-    return await kernel.execute(kernel.load(entry, True), where, args)
+    return await me.kernel.execute(entry, me.host.id if host is None else host, args)
 
 
 # -- messages --------------------------------------------------------------------------------
@@ -165,7 +146,9 @@ def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
     NotFound for an unknown name or dead PID, LimitExceeded when the mailbox is full, Invalid for
     a topic starting with `@` or a payload that cannot cross; then nothing is delivered.
     """
-    me = current()
+    me = current_process.get(None)
+    if me is None or me.thread != get_ident():  # `current`, without the call: the hottest path
+        me = current()
     me.kernel.send(me.pid, dest, topic, payload)
     return True
 

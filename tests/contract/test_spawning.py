@@ -215,7 +215,7 @@ async def main():
 @pytest.mark.semantics("5.3")
 def test_a_stopped_host_is_unavailable(node):
     async def test(node):
-        node._kernel.host("app:processes").stop()
+        node._kernel.hosts["app:processes"].stop()
         with pytest.raises(Unavailable, match="stopped"):
             node.spawn(echo)
 

@@ -166,9 +166,10 @@ class ReceiveChannel(Generic[T]):
             self._buffer.appendleft(value)
 
     def _next_receiver(self) -> Waiter:
-        waiter = cast("Waiter", self._receiver)
+        """Take out the receiver that has waited longest. Only if there is one."""
+        waiter = self._receiver
         self._receiver = self._more_receivers.popleft() if self._more_receivers else None
-        return waiter
+        return waiter  # type: ignore[return-value]
 
 
 class Channel(ReceiveChannel[T]):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from procession.core import links
 from procession.core.call import Execution, PendingCall
@@ -80,10 +80,9 @@ class Kernel:
     """The processes, names and hosts of one node.
 
     `adopt` and `notify`: see Scheduler. `load` gives the program of an entry, by its reference or
-    by whatever else a guest calls an entry, and, if the second argument says so, also that of a
-    function; it raises NotFound. What can be spawned it also puts into `programs`, where a spawn
-    looks first. `on_failure` is told of every error exit, and whether a
-    monitor or link took note of it.
+    by whatever else a guest calls an entry; the second argument says whether a function will do,
+    since it is to be executed and not spawned. It raises NotFound. `on_failure` is told of every
+    error exit, and whether a monitor or link took note of it.
     """
 
     def __init__(
@@ -96,8 +95,9 @@ class Kernel:
         ready: RunQueue | None = None,
         on_failure: Callable[[Process, Event, bool], None] | None = None,
     ) -> None:
-        self.load = load
-        self.programs: dict[Any, Program] = {}
+        self._load = load
+        self.programs: dict[Any, Program] = {}  # what was spawned before, by entry
+        self.functions: dict[Any, Program] = {}  # what was executed before
         self._wall = clock.wall
         self.scheduler = Scheduler(clock, deque() if ready is None else ready, notify, adopt)
         self.processes: dict[str, Process] = {}
@@ -109,25 +109,29 @@ class Kernel:
 
     # -- processes ---------------------------------------------------------------------------
 
-    def host(self, host_id: str) -> Host:
-        """The host of that id. Raises NotFound."""
-        if not isinstance(host_id, str):
-            raise TypeError(f"a host is a string, not {type(host_id).__name__}")
-        host = self.hosts.get(host_id)
-        if host is None:
-            raise NotFound(f"host not found: {host_id!r}{did_you_mean(host_id, self.hosts)}")
-        return host
-
     def spawn(
         self,
-        program: Program,
-        host: Host,
+        entry: Any,
+        host_id: str | None,
         args: tuple[Any, ...],
         parent: Process | None = None,
         linked: bool = False,
         monitored: bool = False,
+        *,
+        to_execute: bool = False,
     ) -> Process:
-        """Start a process. It runs later; its ties to `parent` are in place before. SEMANTICS 5."""
+        """Start a process. It runs later; its ties to `parent` are in place before. SEMANTICS 5.
+
+        The host None is that of the parent.
+        """
+        try:
+            program = (self.functions if to_execute else self.programs)[entry]
+        except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
+            program = self._load_program(entry, to_execute)
+        if host_id is None and parent is not None:
+            host = parent.host
+        else:
+            host = self.hosts.get(host_id) or self._no_host(host_id)  # type: ignore[arg-type]
         if host.population >= host.room:
             host.refuse()
         copies = copy_items(args, "arguments") if args else args
@@ -149,6 +153,18 @@ class Kernel:
         if not scheduler.awake:
             scheduler.rouse()
         return process
+
+    def _load_program(self, entry: Any, to_execute: bool) -> Program:
+        program = self._load(entry, to_execute)
+        (self.functions if to_execute else self.programs)[entry] = program
+        return program
+
+    def _no_host(self, host_id: object) -> NoReturn:
+        if not isinstance(host_id, str):
+            raise TypeError(f"a host is a string, not {type(host_id).__name__}")
+        if not host_id:
+            raise Invalid("to spawn takes an entry and a host (None: the caller's own)")
+        raise NotFound(f"host not found: {host_id!r}{did_you_mean(host_id, self.hosts)}")
 
     def exited(self, process: Process, result: Any, error: Error | None) -> None:
         """A guest reports that a process has ended. SEMANTICS 7.2 has the order."""
@@ -215,9 +231,9 @@ class Kernel:
             lambda pending: self.send(sender, dest, topic, (payload,), pending), timeout
         )
 
-    async def execute(self, program: Program, host: Host, args: tuple[Any, ...]) -> Any:
+    async def execute(self, entry: Any, host_id: str, args: tuple[Any, ...]) -> Any:
         """Spawn a process and wait for its result; its error is raised. See `process.exec`."""
-        process = self.spawn(program, host, args)
+        process = self.spawn(entry, host_id, args, to_execute=True)
         try:
             return await Execution(self.scheduler).run(process)
         except BaseException:

@@ -40,7 +40,10 @@ def monitor(process: Process, target: Process) -> None:
     elif target.pid in process.monitoring:
         raise AlreadyExists(f"{target.pid} is already monitored")
     process.monitoring[target.pid] = target
-    watch(process, target)
+    if target.watcher is None:  # as `watch` does, without the call: every monitored spawn is here
+        target.watcher = process
+    else:
+        watch(process, target)
 
 
 def unmonitor(process: Process, pid: str) -> None:

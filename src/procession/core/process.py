@@ -8,7 +8,7 @@ process is small and a step needs no indirection.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -107,23 +107,20 @@ class Process(Strand):
     # -- what the process is told ----------------------------------------------------------
 
     def down(self, exit: Event) -> None:
-        """A process that this one monitors has ended."""
+        """A process that this one monitors has ended; or one that it is linked to, and traps."""
         if self.monitoring:
-            self.monitoring.pop(cast("str", exit.sender), None)
-        self._tell(exit)
-
-    def link_down(self, exit: Event) -> None:
-        """A process that was linked to this one has failed. SEMANTICS 9.4, 9.5."""
-        if self.trap_links:
-            self._tell(msgspec.structs.replace(exit, kind=LINK_DOWN))
-        else:
-            self.kernel.doom(self, link_failure(exit))
-
-    def _tell(self, exit: Event) -> None:
+            self.monitoring.pop(exit.sender, None)  # type: ignore[arg-type]
         if exit.error is not None or type(exit.result) not in SCALARS:
             exit = exit.copy()
         mailbox = self._mailbox or self.mailbox
         (mailbox.events_channel or mailbox.events()).push(exit)
+
+    def link_down(self, exit: Event) -> None:
+        """A process that was linked to this one has failed. SEMANTICS 9.4, 9.5."""
+        if self.trap_links:
+            self.down(msgspec.structs.replace(exit, kind=LINK_DOWN))
+        else:
+            self.kernel.doom(self, link_failure(exit))
 
     def statistics(self) -> dict[str, Any]:
         """What is to be seen of the process from outside."""

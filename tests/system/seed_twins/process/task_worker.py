@@ -7,5 +7,4 @@ async def main(task):
     # Simulate work
     await time.sleep("100ms")
     # Process task
-    result = task["value"] * 2
-    return result
+    return task["value"] * 2
