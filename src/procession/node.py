@@ -22,7 +22,7 @@ from procession.core.process import LINK_FAILURE
 from procession.guests.python import PythonGuest
 from procession.guests.source import PythonSources
 from procession.hosts.inline import InlineDriver
-from procession.manifest.entry import HostEntry, PythonEntry
+from procession.manifest.entry import HostEntry, LuaEntry, PythonEntry
 from procession.manifest.loader import Manifest, load_manifest
 
 if TYPE_CHECKING:
@@ -149,6 +149,13 @@ class Node:
         limit = None if timeout is None else seconds(timeout)
         return await self._kernel.call(None, dest, topic, payload, limit)
 
+    async def wait(self, dest: str, /) -> Any:
+        """Wait for the end of a process and return its result; its error is raised.
+
+        Raises NotFound if it is dead already.
+        """
+        return await self._kernel.wait(dest)
+
     def cancel(
         self, dest: str, /, reason: str | None = None, deadline: Duration | None = None
     ) -> Literal[True]:
@@ -208,11 +215,15 @@ class Node:
         entries = self.manifest.entries
         entry = entries.get(reference)
         if entry is None:
+            hint = did_you_mean(reference, entries)
             try:
                 return self._sources.function_by_reference(reference)
+            except Invalid as error:
+                raise Invalid(f"{error.message}{hint}") from None
             except NotFound as error:
-                hint = did_you_mean(reference, entries)
                 raise NotFound(f"{error.message}{hint}") from None
+        if isinstance(entry, LuaEntry):
+            raise NotFound(f"entry not found: {reference!r} is of kind {entry.kind}: no Lua guest")
         is_process = entry.kind.startswith("process.")
         if not isinstance(entry, PythonEntry) or not (is_process or to_execute):
             raise NotFound(f"entry not found: {reference!r} is no process, but a {entry.kind}")

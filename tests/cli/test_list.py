@@ -46,25 +46,28 @@ ROWS = [
         "id": "app:a_worker_with_a_long_name",
         "kind": "process.py",
         "defined": "_index.yaml:12",
-        "source": "jobs/worker.py:work",
+        "source": "jobs/worker.py",
+        "method": "work",
     },
     {
         "id": "app:imported",
         "kind": "process.py",
         "defined": "_index.yaml:16",
-        "source": "shop.cart:total",
+        "python": "shop.cart:total",
     },
     {
         "id": "app:total",
         "kind": "function.py",
         "defined": "_index.yaml:19",
-        "source": "jobs/worker.py:main",
+        "source": "jobs/worker.py",
+        "method": "main",
     },
     {
         "id": "app:scripted",
         "kind": "process.lua",
         "defined": "_index.yaml:22",
-        "source": "worker.lua:main",
+        "source": "worker.lua",
+        "method": "main",
     },
     {
         "id": "app:service",
@@ -128,7 +131,7 @@ def test_json_has_every_entry_and_where_it_is_defined(app):
     assert (done.returncode, done.stderr) == (0, "")
     listed = json.loads(done.stdout)
     assert [{key: row[key] for key in want} for row, want in zip(listed, ROWS, strict=True)] == ROWS
-    limits = [row["limits"] for row in listed if row["id"] in ("app:main", "app:small")]
+    limits = [row["host"] for row in listed if row["id"] in ("app:main", "app:small")]
     assert [(each["max_processes"], each["mailbox"]) for each in limits] == [(0, 100_000), (10, 50)]
 
 
@@ -159,7 +162,7 @@ def test_a_broken_manifest_is_told_in_place_of_a_table(tmp_path):
         "error: _index.yaml:4: app:a: kind: unknown kind 'proces.host'; "
         "did you mean 'process.host'?",
         "error: _index.yaml:5: app:b: hots: unknown key; did you mean 'host'?",
-        "2 errors in the manifest",
+        "2 errors",
     ]
     done = procession("list", tmp_path, "--json")
     assert (done.returncode, done.stderr) == (1, "")
@@ -171,7 +174,6 @@ def test_a_broken_manifest_is_told_in_place_of_a_table(tmp_path):
     ]
 
 
-@pytest.mark.xfail(reason="the NotFound and Invalid of load_manifest are not caught: a traceback")
 @pytest.mark.parametrize("folder", ["nowhere", "worker.lua"])
 def test_what_is_no_folder_is_told_in_one_line(app, folder):
     done = procession("list", folder, cwd=app)

@@ -1119,30 +1119,35 @@ class Machine(RuleBasedStateMachine):
         if steps:
             self.run(steps)
 
-    @rule(who=ANY, times=st.integers(1, 3), steps=st.sampled_from([50, 1, 0, 0]))
-    def somebody_gets_what_it_waits_for(self, who, times, steps):
+    @rule(who=ANY, times=st.integers(1, 4), then=st.sampled_from(["run", "step", "interrupt", ""]))
+    def somebody_gets_what_it_waits_for(self, who, times, then):
         """Something becomes ready at a channel at which a strand waits."""
-        for number in range(times):
+        for _ in range(times):
             waits = [
-                (actor, pipe, kind)
-                for actor in self.living
-                for strand in (actor, *actor.limbs)
+                (strand, arm)
+                for strand in self.strands
                 if strand.wait is not None and strand.wait.outcome is None
-                for pipe, kind, _ in strand.wait.arms
+                for arm in strand.wait.arms
             ]
             if not waits:
                 break
-            actor, pipe, kind = waits[(who + number) % len(waits)]
+            strand, (pipe, kind, _) = waits[who % len(waits)]
+            actor = strand.actor
             if isinstance(pipe, (Topic, Inbox)):
                 self.the_world_sends(actor.pid, getattr(pipe, "topic", "c"))
             elif pipe in actor.proc.pipes:
-                name = PIPES[actor.proc.pipes.index(pipe)]
+                number = actor.proc.pipes.index(pipe)
                 idle = [strand for strand in (actor, *actor.limbs) if strand.wait is None]
                 if idle:
                     other = "put" if kind == "take" else "take"
-                    idle[0].order(lambda me, name=name, other=other: self.select(me, [(name, other)]))
-        if steps:
-            self.run(steps)
+                    orders = [("receive_or_send", (PIPES[number], other))]
+                    if times > 3:
+                        orders = [("close", number), ("renew", number)]
+                    self.give(idle, who, orders, 0)
+            if then == "interrupt" and times < 3:
+                strand.interrupt()
+        if then:
+            self.run(1 if then == "step" else 50)
 
     def credit_runs_short(self, credit):
         self.kernel.scheduler.credit = credit

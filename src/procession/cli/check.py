@@ -6,32 +6,47 @@ from pathlib import Path
 
 import click
 
-from procession.cli.manifest import manifest_or_exit, print_json, report_and_exit
-from procession.guests.source import syntax_error
+from procession.cli.output import fail, print_json
+from procession.core.errors import Error
+from procession.guests.source import source_error
 from procession.manifest.entry import PythonEntry
+from procession.manifest.loader import Manifest, inspect_manifest
 from procession.manifest.problem import ManifestError, ManifestErrors
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path), default=".")
+@click.argument("directory", type=click.Path(path_type=Path), default=".", metavar="[DIR]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def check(directory: Path, as_json: bool) -> None:
-    """Check the manifests of the app in DIRECTORY (default: here), and that its sources compile.
+    """Find the errors of an app.
 
-    Prints all errors with file, line, entry and key, and exits with 1 if there are any.
+    Checks the manifests in DIR (default: here), and that the sources compile and have their
+    methods. Nothing is run. Prints all errors with file, line, entry and key, and exits with 1 if
+    there are any.
     """
-    manifest = manifest_or_exit(directory, as_json=as_json)
-    errors = []
-    for entry in manifest.entries.values():
-        if isinstance(entry, PythonEntry) and entry.python is None:
-            message = syntax_error(entry.path, manifest.root)
-            if message is not None:
-                file = entry.file.relative_to(manifest.root).as_posix()
-                errors.append(ManifestError(file, entry.line, entry.id, "source", message))
+    try:
+        manifest, errors = inspect_manifest(directory)
+    except Error as error:
+        fail(error, as_json=as_json)
+    errors = [*errors, *_source_errors(manifest)]
     if errors:
-        report_and_exit(ManifestErrors(errors), as_json=as_json)
+        fail(ManifestErrors(errors), as_json=as_json)
+    count = len(manifest.entries)
     if as_json:
-        print_json({"ok": True, "entries": len(manifest.entries)})
+        print_json({"ok": True, "entries": count})
+    elif not count:
+        click.echo("ok: no entries: no _index.yaml, _index.yml or _index.json in the app")
     else:
-        count = len(manifest.entries)
         click.echo(f"ok: {count} entr{'y' if count == 1 else 'ies'}")
+
+
+def _source_errors(manifest: Manifest) -> list[ManifestError]:
+    found: dict[str, ManifestError] = {}
+    for entry in manifest.entries.values():
+        if isinstance(entry, PythonEntry) and entry.source is not None:
+            message = source_error(entry.path, entry.method, manifest.root)
+            if message is not None:  # told once, if several entries share a source
+                file = entry.file.relative_to(manifest.root).as_posix()
+                error = ManifestError(file, entry.line, entry.id, "source", message)
+                found.setdefault(message, error)
+    return list(found.values())

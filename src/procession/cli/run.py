@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+import msgspec
 
-from procession.cli.logs import FORMATS, LEVELS, set_up_logs
-from procession.cli.manifest import fail, report_and_exit
+from procession.cli.logs import FORMATS, LEVELS, log_error, set_up_logs
+from procession.cli.output import errors_of, fail
 from procession.core.duration import parse_duration
 from procession.core.errors import Error, Invalid
-from procession.manifest.problem import ManifestErrors
 from procession.manifest.resolve import start_order
 from procession.node import Node
 
@@ -24,53 +26,70 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("procession.run")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class _RunCommand(click.Command):
-    """Tells DIR from the program's arguments: DIR stands before `-x`."""
+    """Tells DIR, our options and the words of the entry apart.
+
+    DIR stands before `-x`. After it, our own options may still come; any other word is the
+    entry's, and after `--` every word is.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        place = next((i for i, arg in enumerate(args) if arg.startswith(("-x", "--execute"))), None)
-        if place is not None and not self._has_positional(args[:place]):
-            args = [*args[:place], ".", *args[place:]]
+        for place, arg in enumerate(args):
+            if arg == "--":
+                break
+            if arg.startswith("-x") or arg.split("=")[0] == "--execute":
+                return super().parse_args(ctx, self._sort_out(args, place))
         return super().parse_args(ctx, args)
 
-    def _has_positional(self, args: list[str]) -> bool:
-        takes_value = {
-            name
-            for option in self.params
-            if isinstance(option, click.Option) and not option.is_flag
-            for name in option.opts
-        }
+    def _sort_out(self, args: list[str], place: int) -> list[str]:
+        after = place + (2 if args[place] in ("-x", "--execute") else 1)
+        if after > len(args):
+            return args  # the reference is missing: click says so
+        ours, directory = self._split(args[:place])
+        execute, rest = args[place:after], args[after:]
+        more, words = self._split(rest)
+        return [*ours, *execute, *more, "--", *(directory or ["."]), *words]
+
+    def _split(self, args: list[str]) -> tuple[list[str], list[str]]:
+        """Our options with their values, and all else."""
+        options = {name: o for o in self.params for name in o.opts if isinstance(o, click.Option)}
+        flags = {name for name, option in options.items() if getattr(option, "is_flag", False)}
+        flags |= {"-h", "--help"}
+        ours: list[str] = []
+        others: list[str] = []
         words = iter(args)
         for word in words:
-            if not word.startswith("-"):
-                return True
-            if word in takes_value:
-                next(words, None)
-        return False
+            if word == "--":
+                others += words
+            elif word in flags or ("=" in word and word.split("=")[0] in options):
+                ours.append(word)
+            elif word in options:
+                ours += [word, *([value] if (value := next(words, None)) is not None else [])]
+            else:
+                others.append(word)
+        return ours, others
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+def _grace(ctx: click.Context, param: click.Parameter, value: str) -> float:
     try:
-        return parse_duration(value)
+        grace = parse_duration(value)
     except Invalid as error:
         raise click.BadParameter(str(error)) from None
+    if grace < 0:
+        raise click.BadParameter("a grace is not negative")
+    return grace
 
 
-@click.command(
-    cls=_RunCommand,
-    context_settings={"ignore_unknown_options": True},
-    options_metavar="[DIR] [OPTIONS]",
-)
+@click.command(cls=_RunCommand, options_metavar="[DIR] [OPTIONS]")
 @click.option("-x", "--execute", metavar="NS:NAME", help="Run this entry, then exit.")
 @click.option("--host", metavar="NS:NAME", help="The host to run it on. Default: the first one.")
 @click.option(
     "--grace",
     default="5s",
     show_default=True,
-    callback=_duration,
+    callback=_grace,
+    metavar="DURATION",
     help="How long processes may take to stop after SIGINT or SIGTERM.",
 )
 @click.option(
@@ -96,49 +115,54 @@ def run(
     quiet_exits: bool,
     words: tuple[str, ...],
 ) -> None:
-    """Run the app in DIR (default: here).
+    """Run an app: its services, or one entry.
 
-    Without -x, its auto_start services, until they end or SIGINT or SIGTERM comes. With -x, one
-    entry with ARGS as its string arguments; exits with 0, with the integer that it returns, with
-    1 for False, and with 1 and a message for an error. What follows `--` is always for the entry.
+    The app is in DIR (default: here). Without -x, its auto_start services run, until they end or
+    SIGINT or SIGTERM comes. With -x, one entry runs with ARGS as its string arguments; exits with
+    0, with the integer that it returns, with 1 for False, and with 1 and a message for an error.
+    What follows `--` is always for the entry.
 
     A signal sends CANCEL to every process; what still runs when the grace is over is terminated.
-    A second signal ends the grace.
+    A second signal ends the grace; a third one ends everything at once.
     """
     directory, *args = words or (".",)
-    set_up_logs(log_format, log_level)
     if execute is None and args:
         raise click.UsageError(f"unexpected argument {args[0]!r}: arguments go with -x")
+    set_up_logs(log_format, log_level)
     try:
-        node = Node(Path(directory), grace=0, quiet_exits=quiet_exits)
+        node = Node(directory, quiet_exits=quiet_exits)
+        services = _services_to_start(node) if execute is None else []
+    except Error as error:
+        if Path(directory).suffix == ".py" and Path(directory).is_file():
+            error.message += f"; did you mean: procession run -x {Path(directory).stem}:main"
+        _report(error, log_format)
+    try:
         if execute is None:
-            services = _services(node)
             code = asyncio.run(_run_services(node, services, grace))
         else:
-            code = asyncio.run(_run_entry(node, execute, host, args, grace, quiet_exits))
-    except ManifestErrors as errors:
-        report_and_exit(errors)
+            code = asyncio.run(_run_entry(node, execute, host, args, grace))
     except Error as error:
-        if log_format == "json":
-            log.error(error.message, extra={"kind": error.kind})
-            sys.exit(1)
-        fail(error)
+        details = error.details if isinstance(error.details, dict) else {}
+        if "type" in details:
+            error.message = f"{details['type']}: {error.message}"
+        if execute and execute not in error.message:
+            error.message = f"{execute}: {error.message}"
+        # What a caller took note of is not logged when exits are quiet, and the caller is us.
+        _report(error, log_format, details.get("traceback") if quiet_exits else None)
     sys.exit(code)
 
 
-async def _run_entry(
-    node: Node, entry: str, host: str | None, args: list[str], grace: float, quiet_exits: bool
-) -> int:
-    async with node:
-        _stop_on_signals(node, grace)
-        try:
-            return exit_code(await node.exec(entry, host, *args))
-        except Error as error:
-            details = error.details if isinstance(error.details, dict) else {}
-            if quiet_exits and "traceback" in details:  # else the log has it
-                click.echo(details["traceback"], nl=False, err=True)
-            what = f"{details['type']}: {error.message}" if "type" in details else error.message
-            raise Invalid(f"{entry}: {what}") from None
+def _report(error: Error, log_format: str, trace: str | None = None) -> NoReturn:
+    """Say why the run has failed, in the format of the logs, and exit with 1."""
+    if log_format != "json":
+        click.echo(trace or "", nl=False, err=True)
+        fail(error)
+    for one in errors_of(error):
+        fields: dict[str, object] = {"kind": error.kind}
+        if not isinstance(one, Error):
+            fields |= msgspec.structs.asdict(one)
+        log_error(log, str(one), trace, fields)
+    sys.exit(1)
 
 
 def exit_code(result: Any) -> int:
@@ -146,55 +170,102 @@ def exit_code(result: Any) -> int:
     if result is False:
         return 1
     if isinstance(result, int) and result is not True:
-        return min(result, 255)  # 256 would read as success
+        return result % 256 or (255 if result else 0)  # 256 must not read as success
     return 0
 
 
-def _services(node: Node) -> list[ServiceEntry]:
+async def _run_entry(
+    node: Node, entry: str, host: str | None, args: list[str], grace: float
+) -> int:
+    async with node, _StopOnSignals(node, grace):
+        return exit_code(await node.exec(entry, host, *args))
+
+
+async def _run_services(node: Node, services: list[ServiceEntry], grace: float) -> int:
+    running = []
+    async with node, _StopOnSignals(node, grace) as stop:
+        for service in services:
+            if not stop.requested:
+                running.append(asyncio.create_task(_run_service(node, service)))
+                await asyncio.sleep(0)  # it spawns now, before what requires it
+        return 0 if all(await asyncio.gather(*running)) else 1
+
+
+def _services_to_start(node: Node) -> list[ServiceEntry]:
+    """Those with auto_start and what they require, each after what it requires."""
     order = start_order(node.manifest)
     wanted = {service.id for service in order if service.lifecycle.auto_start}
-    for service in reversed(order):  # and whatever those require
+    for service in reversed(order):
         if service.id in wanted:
             wanted |= set(service.lifecycle.requires)
-    services = [service for service in order if service.id in wanted]
-    if not services:
+    if not wanted:
         raise Invalid(
             "nothing to run: the app has no process.service with lifecycle.auto_start; "
             "run one entry with -x ns:name"
         )
-    return services
-
-
-async def _run_services(node: Node, services: list[ServiceEntry], grace: float) -> int:
-    async with node:
-        _stop_on_signals(node, grace)
-        # One after the other: a process is there, and takes messages, once it is spawned.
-        running = []
-        for service in services:
-            running.append(asyncio.create_task(_run_service(node, service)))
-            await asyncio.sleep(0)
-        return 0 if all(await asyncio.gather(*running)) else 1
+    return [service for service in order if service.id in wanted]
 
 
 async def _run_service(node: Node, service: ServiceEntry) -> bool:
-    log.info("service %s started", service.id, extra={"service": service.id})
     try:
-        await node.exec(service.process, service.host, *service.input)
+        pid = node.spawn(service.process, service.host, *service.input)
+        _log_service(service, logging.INFO, f"started {pid}")
+        await node.wait(pid)
     except Error as error:
-        extra = {"service": service.id, "kind": error.kind}
-        log.error("service %s failed: %s", service.id, error.message, extra=extra)
-        return error.kind == "Terminated"
-    log.info("service %s exited", service.id, extra={"service": service.id})
+        if error.kind == "Terminated":
+            _log_service(service, logging.WARNING, "was terminated")
+        else:
+            _log_service(service, logging.ERROR, f"failed: {error.message}")
+        return False
+    _log_service(service, logging.INFO, "exited")
     return True
 
 
-def _stop_on_signals(node: Node, grace: float) -> None:
-    loop = asyncio.get_running_loop()
-    stopping: list[asyncio.Task[None]] = []
+def _log_service(service: ServiceEntry, level: int, what: str) -> None:
+    log.log(level, "service %s %s", service.id, what, extra={"service": service.id})
 
-    def stop(which: signal.Signals) -> None:
-        log.info("%s: stopping", which.name, extra={"signal": which.name})
-        stopping.append(loop.create_task(node.stop(0 if stopping else grace)))
 
-    for which in _SIGNALS:
-        loop.add_signal_handler(which, stop, which)
+class _StopOnSignals:
+    """Stops a node on SIGINT and SIGTERM, and sees to it that its grace is not cut short.
+
+    The handlers are the interpreter's and not the loop's: they also run while a process computes
+    without waiting, so that the third signal can always end the program.
+    """
+
+    def __init__(self, node: Node, grace: float) -> None:
+        self.requested = 0
+        self._node = node
+        self._grace = grace
+        self._stops: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> _StopOnSignals:
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._previous = {
+            which: signal.signal(which, self._on_signal)
+            for which in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        # Main may have ended first: the others keep what is left of the grace.
+        if self._stops:
+            await asyncio.gather(*self._stops)
+        else:
+            await self._node.stop(0)
+        for which, handler in self._previous.items():
+            signal.signal(which, handler)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self.requested += 1
+        if self.requested > 2:
+            os._exit(128 + number)
+        # In our context: the one that was interrupted may be that of a process, to which the
+        # stopping would then belong, and with which it would end.
+        name = signal.Signals(number).name
+        self._loop.call_soon_threadsafe(self._stop, name, context=self._context)
+
+    def _stop(self, name: str) -> None:
+        again = bool(self._stops)
+        log.info("%s: stopping%s", name, " now" if again else "", extra={"signal": name})
+        self._stops.append(self._loop.create_task(self._node.stop(0 if again else self._grace)))

@@ -85,7 +85,7 @@ class PendingCall(_Awaited):
         self.settle(Timeout(f"no reply within {timeout:g} seconds", retryable=True))
 
 
-class Execution(_Awaited):
+class Waiting(_Awaited):
     """A process whose result is waited for."""
 
     __slots__ = ()

@@ -15,7 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from procession.core import links
-from procession.core.call import Execution, PendingCall
+from procession.core.call import PendingCall, Waiting
 from procession.core.errors import (
     Canceled,
     Error,
@@ -235,11 +235,15 @@ class Kernel:
         """Spawn a process and wait for its result; its error is raised. See `process.exec`."""
         process = self.spawn(entry, host_id, args, to_execute=True)
         try:
-            return await Execution(self.scheduler).run(process)
+            return await Waiting(self.scheduler).run(process)
         except BaseException:
             if process.alive:  # the caller was interrupted: nobody waits for the result
                 self.doom(process, Canceled("the caller of exec has gone"))
             raise
+
+    async def wait(self, dest: str) -> Any:
+        """Wait for the end of a process: its result, or its error, raised."""
+        return await Waiting(self.scheduler).run(self.resolve(dest))
 
     # -- ties --------------------------------------------------------------------------------
 

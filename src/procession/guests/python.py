@@ -427,6 +427,6 @@ class PythonProgram:
         try:
             coro = self.function(*args)
         except TypeError as error:
-            raise Invalid(f"{self.entry} does not take these arguments: {error}") from None
+            raise Invalid(f"{self.entry}: the arguments do not fit: {error}") from None
         guest = self._guest
         return PythonProcess(kernel, host, pid, self.entry, coro, guest.loop, guest.new_context())

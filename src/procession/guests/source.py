@@ -6,6 +6,7 @@ that no import can have, so two apps with a `worker.py` each do not meet.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 import types
@@ -41,7 +42,10 @@ class PythonSources:
         except ModuleNotFoundError as error:
             missing = error.name or ""
             if module_name == missing or module_name.startswith(f"{missing}."):
-                raise NotFound(f"entry not found: {reference!r}: no module {missing!r}") from None
+                raise NotFound(
+                    f"entry not found: {reference!r} is neither in the manifest nor importable "
+                    f"(no module {missing!r})"
+                ) from None
             raise _not_loaded(module_name, error) from None
         except BaseException as error:
             raise _not_loaded(module_name, error) from None
@@ -72,13 +76,38 @@ class PythonSources:
         return path.relative_to(self._root).as_posix()
 
 
-def syntax_error(path: Path, root: Path) -> str | None:
-    """Why a source file does not compile, with its line; None if it does. Nothing is run."""
+def source_error(path: Path, method: str, root: Path) -> str | None:
+    """Why a source file cannot give `method`, as far as can be told without running it; or None."""
+    shown = path.relative_to(root).as_posix()
     try:
-        compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    except (OSError, SyntaxError, ValueError) as error:
-        return str(_not_loaded(path.relative_to(root).as_posix(), error))
+        content = path.read_bytes()
+        compile(content, str(path), "exec", dont_inherit=True)
+        names = _names_at_top_level(ast.parse(content))
+    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+        return _not_loaded(shown, error).message
+    if names is not None and method not in names:
+        return f"method not found: {method!r} in {shown}{did_you_mean(method, names)}"
     return None
+
+
+def _names_at_top_level(module: ast.Module) -> set[str] | None:
+    """The names that a module may bind; None if only running it can tell."""
+    names: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and node.id in (
+            "globals",
+            "exec",
+            "setattr",
+            "__getattr__",
+        ):
+            return None
+    return None if "*" in names else names
 
 
 def _member(module: types.ModuleType, name: str, shown: str) -> Any:
@@ -96,8 +125,8 @@ def _not_loaded(shown: str, error: BaseException) -> Error:
     line = error.lineno if isinstance(error, SyntaxError) else _last_line(error)
     place = shown if line is None else f"{shown}:{line}"
     what = error.msg if isinstance(error, SyntaxError) else str(error)
-    details = error_from_exception(error).details
-    return Internal(f"{place}: {type(error).__name__}: {what}", details=details)
+    trace = {"traceback": error_from_exception(error).details["traceback"]}
+    return Internal(f"{place}: {type(error).__name__}: {what}", details=trace)
 
 
 def _last_line(error: BaseException) -> int | None:

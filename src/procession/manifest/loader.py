@@ -38,6 +38,14 @@ def load_manifest(app_dir: Path) -> Manifest:
     names. Raises ManifestErrors with everything that is wrong; NotFound or Invalid if there is
     no such folder.
     """
+    manifest, errors = inspect_manifest(app_dir)
+    if errors:
+        raise ManifestErrors(errors)
+    return manifest
+
+
+def inspect_manifest(app_dir: Path) -> tuple[Manifest, list[ManifestError]]:
+    """The entries that are in order, and everything that is wrong. See `load_manifest`."""
     if not os.path.isdir(app_dir):
         if os.path.exists(app_dir):
             raise Invalid(f"the app folder {app_dir} is not a folder")
@@ -46,9 +54,7 @@ def load_manifest(app_dir: Path) -> Manifest:
     for file in loading.find_files():
         loading.read_file(file)
     check_references(loading.entries, loading.reports, complete=loading.complete)
-    if loading.errors:
-        raise ManifestErrors(loading.errors)
-    return Manifest(loading.root, loading.entries)
+    return Manifest(loading.root, loading.entries), loading.errors
 
 
 class _Loading:

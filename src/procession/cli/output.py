@@ -1,0 +1,41 @@
+"""What commands print: errors on stderr, JSON for programs, colour only where it is wanted."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import msgspec
+
+from procession.manifest.problem import ManifestError, ManifestErrors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from procession.core.errors import Error
+
+
+def fail(error: Error, *, as_json: bool = False) -> NoReturn:
+    """Print an error, or each one of a manifest, and end the command with 1."""
+    errors = errors_of(error)
+    if as_json:
+        data = error.details if isinstance(error, ManifestErrors) else [error.to_dict()]
+        print_json({"ok": False, "errors": data})
+    else:
+        for one in errors:
+            click.echo(click.style("error: ", fg="red", bold=True) + str(one), err=True)
+        if isinstance(error, ManifestErrors):
+            click.echo(f"{len(errors)} error{'s' if len(errors) > 1 else ''}", err=True)
+    sys.exit(1)
+
+
+def errors_of(error: Error) -> Sequence[Error | ManifestError]:
+    """Each error of a manifest; or any other error, alone."""
+    return error.errors if isinstance(error, ManifestErrors) else [error]
+
+
+def print_json(value: object) -> None:
+    """For programs: one JSON document on stdout."""
+    text = msgspec.json.encode(value, enc_hook=str)
+    click.echo(msgspec.json.format(text, indent=2).decode())
