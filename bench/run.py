@@ -45,8 +45,9 @@ BENCHES = {
 }
 
 
-def measure(name, rounds):
+def measure(name, rounds, scale):
     ours, theirs, n, unit, goal = BENCHES[name]
+    n = max(int(n * scale), 1000)
 
     async def boot(n):
         return await ours(n)
@@ -96,6 +97,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="only benches whose name has one of these in it")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="do so much of the work")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     if not options.json:
@@ -103,7 +105,7 @@ def main():
     for name in BENCHES:
         if options.names and not any(part in name for part in options.names):
             continue
-        row = measure(name, options.rounds)
+        row = measure(name, options.rounds, options.scale)
         print(json.dumps(row), flush=True) if options.json else show(row)
 
 
