@@ -55,7 +55,7 @@ def measure(name, rounds, scale):
     mine, other = [], []
     for _ in range(rounds):
         gc.collect()
-        mine.append(procession.run(boot, n))
+        mine.append(procession.run(boot, n, quiet_exits=True))
         if theirs is not None:
             gc.collect()
             other.append(asyncio.run(theirs(n)))

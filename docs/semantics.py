@@ -86,6 +86,7 @@ def unknown(page, places):
 
 
 def main():
+    """Write the page, or check it."""
     page, places = PAGE.read_text(), marked_tests()
     text, untested = render(page, places)
     problems = [f"no test holds {number}" for number in untested]

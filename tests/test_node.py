@@ -256,3 +256,14 @@ def test_many_processes_come_and_go_and_leave_nothing(node):
             gc.enable()
 
     assert node(test) == 0, "no process may wait for the cycle collector"
+
+
+def test_run_lets_the_cycle_collector_look_less_often_and_sets_it_back():
+    import gc
+
+    async def main():
+        return list(gc.get_threshold())
+
+    before = gc.get_threshold()
+    assert procession.run(main) == [10_000, *before[1:]]
+    assert gc.get_threshold() == before

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from procession.core import links
 from procession.core.duration import Duration, seconds
@@ -26,6 +27,7 @@ from procession.manifest.entry import HostEntry, LuaEntry, PythonEntry
 from procession.manifest.loader import Manifest, load_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import TracebackType
 
     from procession.core.event import Event
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from procession.process import Entry
 
 log = logging.getLogger("procession.process")
+
+T = TypeVar("T")
 
 DEFAULT_HOST = "app:processes"
 """The host of an app whose manifest declares none."""
@@ -276,14 +280,33 @@ class _Drained:
             self.future.set_result(None)
 
 
-def run(main: Entry, /, *args: Any, app: str | Path | None = None) -> Any:
+def run(
+    main: Entry, /, *args: Any, app: str | Path | None = None, quiet_exits: bool = False
+) -> Any:
     """Boot a node, run `main` as a process, stop the node; return its result or raise its error.
 
     The `asyncio.run` of the runtime.
     """
 
     async def boot() -> Any:
-        async with Node(app) as node:
+        async with Node(app, quiet_exits=quiet_exits) as node:
             return await node.exec(main, None, *args)
 
-    return asyncio.run(boot())
+    return run_loop(boot())
+
+
+_YOUNG = 10_000
+
+
+def run_loop(program: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run` for a program that is all processes, and so may set the cycle collector.
+
+    A process that has ended is freed without the collector. But it counts allocations, and takes
+    a look every 700: under a load of spawns that is a tenth of the time, for nothing.
+    """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(max(_YOUNG, thresholds[0]) if thresholds[0] else 0, *thresholds[1:])
+    try:
+        return asyncio.run(program)
+    finally:
+        gc.set_threshold(*thresholds)

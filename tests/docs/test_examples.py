@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+COMMAND = Path(sys.executable).parent / "procession"
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```output\n(.*?)```)?", re.S)
 
 
@@ -44,8 +45,7 @@ def test_the_program_of_the_readme_prints_every_worker(tmp_path):
 
 def test_the_worker_pool_prints_every_worker():
     done = subprocess.run(
-        [Path(sys.executable).parent / "procession", "run", ROOT / "examples/worker_pool"]
-        + ["-x", "app:main"],
+        [COMMAND, "run", ROOT / "examples/worker_pool", "-x", "app:main"],
         capture_output=True,
         text=True,
         timeout=50,
@@ -59,7 +59,7 @@ def test_the_worker_pool_prints_every_worker():
 @pytest.mark.parametrize("folder", sorted((ROOT / "examples").glob("*/_index.yaml")))
 def test_the_manifest_of_an_example_has_no_errors(folder):
     done = subprocess.run(
-        [Path(sys.executable).parent / "procession", "check", folder.parent],
+        [COMMAND, "check", folder.parent],
         capture_output=True,
         text=True,
         timeout=50,

@@ -19,7 +19,7 @@ from procession.cli.output import errors_of, fail
 from procession.core.duration import parse_duration
 from procession.core.errors import Error, Invalid
 from procession.manifest.resolve import start_order
-from procession.node import Node
+from procession.node import Node, run_loop
 
 if TYPE_CHECKING:
     from procession.manifest.entry import ServiceEntry
@@ -138,9 +138,9 @@ def run(
         _report(error, log_format)
     try:
         if execute is None:
-            code = asyncio.run(_run_services(node, services, grace))
+            code = run_loop(_run_services(node, services, grace))
         else:
-            code = asyncio.run(_run_entry(node, execute, host, args, grace))
+            code = run_loop(_run_entry(node, execute, host, args, grace))
     except Error as error:
         details = error.details if isinstance(error.details, dict) else {}
         if "type" in details:
