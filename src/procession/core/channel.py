@@ -54,6 +54,7 @@ class ReceiveChannel(Generic[T]):
         "_more_receivers",
         "_receiver",
         "_scheduler",
+        "_senders",
         "closed",
     )
 
@@ -63,6 +64,7 @@ class ReceiveChannel(Generic[T]):
         self._buffer: deque[Any] | None = None
         self._receiver: Waiter | None = None
         self._more_receivers: deque[Waiter] | None = None
+        self._senders: deque[SendWaiter] | None = None  # used by Channel only
         self.closed = False
 
     # -- for processes ---------------------------------------------------------------------
@@ -73,18 +75,18 @@ class ReceiveChannel(Generic[T]):
         Raises ChannelClosed, again and again, once the channel is closed and drained.
         """
         scheduler = self._scheduler
-        value = self.take()
-        if value is EMPTY:
+        if self._buffer or self._senders or self.closed:
+            value = self.take()
+            scheduler.credit -= 1
+            if scheduler.credit < 0:
+                await scheduler.repay(self, value)
+        else:
             strand = scheduler.current or scheduler.strand()
             if self._receiver is None:  # `enlist`, without the call: this is the hottest path
                 self._receiver = strand
             else:
                 self.enlist(strand)
             value = await strand.park(self)
-        else:
-            scheduler.credit -= 1
-            if scheduler.credit < 0:
-                await scheduler.repay(self, value)
         if value is CLOSED:
             raise ChannelClosed("the channel is closed")
         return value if self._decode is None else self._decode(value)
@@ -175,12 +177,11 @@ class ReceiveChannel(Generic[T]):
 class Channel(ReceiveChannel[T]):
     """A channel between the coroutines of one process, with room for `capacity` values."""
 
-    __slots__ = ("_senders", "capacity")
+    __slots__ = ("capacity",)
 
     def __init__(self, scheduler: Scheduler, capacity: int = 0) -> None:
         super().__init__(scheduler)
         self.capacity = capacity
-        self._senders: deque[SendWaiter] | None = None
 
     async def send(self, value: T) -> None:
         """Hand the value to a receiver or put it in the buffer. Waits while neither is possible.

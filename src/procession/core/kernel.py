@@ -26,7 +26,7 @@ from procession.core.errors import (
 )
 from procession.core.event import CANCEL, EXIT, Event
 from procession.core.names import NameRegistry
-from procession.core.payload import copy_items, copy_payload
+from procession.core.payload import INT_MAX, INT_MIN, copy_items, copy_payload
 from procession.core.pid import parse_pid
 from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
 
@@ -212,7 +212,13 @@ class Kernel:
         try:
             target = self.processes.get(dest) or self.resolve(dest)
             if len(values) == 1:
-                payload = copy_payload(values[0])
+                payload = values[0]
+                kind = type(payload)
+                # `copy_payload`, without the call, for the two commonest payloads.
+                if not (kind is str and payload.isascii()) and not (
+                    kind is int and INT_MIN <= payload <= INT_MAX
+                ):
+                    payload = copy_payload(payload)
             else:
                 payload = copy_payload(values) if values else None
             (target._mailbox or target.mailbox).deliver(sender, topic, payload, reply_to)

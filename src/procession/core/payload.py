@@ -68,7 +68,7 @@ def copy_payload(value: Any, what: str = "payload") -> Any:
     ):
         return value
     try:
-        return _copy(value, 0)
+        return _copy_map(value, 1) if kind is dict else _copy(value, 0)
     except _Refused as refused:
         raise _refusal(value, what, refused) from None
 
@@ -120,23 +120,22 @@ def _copy(value: Any, depth: int) -> Any:
 
 
 def _copy_map(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
-    result = {}
+    result = value.copy()
     for key, item in value.items():
-        kind = type(key)
-        if kind is str:
-            if not key.isascii():
-                _check_text(key)
-        else:
-            key = _copy_key(key, depth)
+        if not (type(key) is str and key.isascii()):
+            return _copy_map_with_keys(value, depth)
         kind = type(item)  # the commonest leaves without a call: a fifth of the time
         if not (
             (kind is str and item.isascii())
             or (kind is int and INT_MIN <= item <= INT_MAX)
             or kind in _FREE
         ):
-            item = _copy(item, depth)
-        result[key] = item
+            result[key] = _copy(item, depth)
     return result
+
+
+def _copy_map_with_keys(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+    return {_copy_key(key, depth): _copy(item, depth) for key, item in value.items()}
 
 
 def _copy_items(value: Any, depth: int) -> list[Any]:

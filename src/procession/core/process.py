@@ -154,12 +154,10 @@ def link_failure(exit: Event) -> Error:
     `details` has the peer, its error, and the origin: the first process of the chain. The errors
     in between are not nested, or a chain of 100,000 would carry one of that depth.
     """
-    cause = exit.error or Internal("unknown")
-    origin = {"pid": exit.sender, "error": cause.to_dict()}
-    if cause.message == LINK_FAILURE and isinstance(cause.details, dict):
-        origin = cause.details.get("origin", origin)
-        cause = type(cause)(cause.message, retryable=cause.retryable)
-    return Internal(
-        LINK_FAILURE,
-        details={"peer": exit.sender, "error": cause.to_dict(), "origin": origin},
-    )
+    assert exit.error is not None
+    error = exit.error.to_dict()
+    origin = {"pid": exit.sender, "error": error}
+    if error["message"] == LINK_FAILURE and isinstance(error["details"], dict):
+        origin = error["details"].get("origin", origin)
+        error["details"] = None
+    return Internal(LINK_FAILURE, details={"peer": exit.sender, "error": error, "origin": origin})
