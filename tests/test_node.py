@@ -267,3 +267,41 @@ def test_run_lets_the_cycle_collector_look_less_often_and_sets_it_back():
     before = gc.get_threshold()
     assert procession.run(main) == [10_000, *before[1:]]
     assert gc.get_threshold() == before
+
+
+def test_a_node_is_used_from_its_own_thread_only(node):
+    async def test(node):
+        for use in (lambda: node.spawn(idle), node.statistics, lambda: node.send("x", "t")):
+            with pytest.raises(Invalid, match="another thread"):
+                await asyncio.to_thread(use)
+
+    node(test)
+
+
+def test_outside_callers_get_an_answer_when_the_node_stops(node):
+    async def test(node):
+        pid = node.spawn(idle)
+        waiting = [
+            asyncio.create_task(node.exec(idle)),
+            asyncio.create_task(node.call(pid, "t", timeout=None)),
+            asyncio.create_task(node.wait(pid)),
+        ]
+        await asyncio.sleep(0.001)
+        await node.stop()
+        return [type(e).__name__ for e in await asyncio.gather(*waiting, return_exceptions=True)]
+
+    assert node(test) == ["ProcessTerminated", "Unavailable", "ProcessTerminated"]
+
+
+def test_nodes_run_in_several_threads_at_once():
+    def in_thread(n):
+        async def main():
+            pid = process.spawn(counter, None)
+            return [await process.call(pid, "add", n) for _ in range(200)][-1]
+
+        return procession.run(main)
+
+    async def program():
+        return await asyncio.gather(*(asyncio.to_thread(in_thread, n) for n in range(1, 5)))
+
+    assert asyncio.run(program()) == [200, 400, 600, 800]

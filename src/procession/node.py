@@ -13,6 +13,7 @@ import gc
 import logging
 import sys
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from procession.core import links
@@ -20,6 +21,7 @@ from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you_mean
 from procession.core.host import Host
 from procession.core.process import LINK_FAILURE
+from procession.guests.failure import describe, log_with_traceback, traceback_of
 from procession.guests.python import PythonGuest
 from procession.guests.source import PythonSources
 from procession.hosts.inline import InlineDriver
@@ -197,7 +199,13 @@ class Node:
     def _kernel(self) -> Kernel:
         if self._driver is None:
             raise Invalid("the node is not running: use `async with Node(...) as node`")
-        return self._driver.kernel
+        kernel = self._driver.kernel
+        if kernel.scheduler.thread != get_ident():
+            raise Invalid(
+                "called from another thread than the node runs in: use "
+                "`loop.call_soon_threadsafe` or `asyncio.run_coroutine_threadsafe`"
+            )
+        return kernel
 
     def _load(self, entry: Any, to_execute: bool) -> Program:
         """The program of an entry reference or a Python function.
@@ -239,27 +247,16 @@ class Node:
         """Say it once, unless that is somebody else's business."""
         error = exit.error
         assert error is not None
-        details = error.details if isinstance(error.details, dict) else {}
         by_itself = not isinstance(error, ProcessTerminated) and error.message != LINK_FAILURE
-        level = (
-            logging.ERROR if by_itself and not (noticed and self._quiet_exits) else logging.DEBUG
+        log_with_traceback(
+            log,
+            logging.ERROR if by_itself and not (noticed and self._quiet_exits) else logging.DEBUG,
+            f"{process.entry} {process.pid} failed: {describe(error)}",
+            traceback_of(error),
+            pid=process.pid,
+            entry=process.entry,
+            kind=error.kind,
         )
-        if not log.isEnabledFor(level):
-            return
-        what = f"{details['type']}: {error.message}" if "type" in details else str(error)
-        extra = {"pid": process.pid, "entry": process.entry, "kind": error.kind}
-        record = log.makeRecord(
-            log.name,
-            level,
-            __file__,
-            0,
-            "%s %s failed: %s",
-            (process.entry, process.pid, what),
-            None,
-            extra=extra,
-        )
-        record.exc_text = details.get("traceback")
-        log.handle(record)
 
 
 class _Drained:

@@ -44,22 +44,10 @@ def set_up_logs(log_format: str, level: str) -> None:
     logging.getLogger("asyncio").setLevel("WARNING")
 
 
-def log_error(
-    logger: logging.Logger, message: str, trace: str | None, extra: dict[str, object]
-) -> None:
-    """Log an error whose traceback is text."""
-    fields = {key: value for key, value in extra.items() if key != "message"}
-    record = logger.makeRecord(
-        logger.name, logging.ERROR, __file__, 0, message, (), None, extra=fields
-    )
-    record.exc_text = trace
-    logger.handle(record)
-
-
 def _add_traceback(
     logger: object, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """The traceback of a process that failed comes as text: see `Node._on_failure`."""
+    """The traceback of a process that failed comes as text: see `log_with_traceback`."""
     record: logging.LogRecord = event["_record"]
     if record.exc_info:
         event["exc_info"] = record.exc_info

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 import msgspec
 
-from procession.cli.logs import FORMATS, LEVELS, log_error, set_up_logs
+from procession.cli.logs import FORMATS, LEVELS, set_up_logs
 from procession.cli.output import errors_of, fail
 from procession.core.duration import parse_duration
 from procession.core.errors import Error, Invalid
+from procession.guests.failure import describe, log_with_traceback, traceback_of
 from procession.manifest.resolve import start_order
 from procession.node import Node, run_loop
 
@@ -142,13 +143,12 @@ def run(
         else:
             code = run_loop(_run_entry(node, execute, host, args, grace))
     except Error as error:
-        details = error.details if isinstance(error.details, dict) else {}
-        if "type" in details:
-            error.message = f"{details['type']}: {error.message}"
+        trace = traceback_of(error)
+        error.message = describe(error)
         if execute and execute not in error.message:
             error.message = f"{execute}: {error.message}"
         # What a caller took note of is not logged when exits are quiet, and the caller is us.
-        _report(error, log_format, details.get("traceback") if quiet_exits else None)
+        _report(error, log_format, trace if quiet_exits else None)
     sys.exit(code)
 
 
@@ -158,10 +158,9 @@ def _report(error: Error, log_format: str, trace: str | None = None) -> NoReturn
         click.echo(trace or "", nl=False, err=True)
         fail(error)
     for one in errors_of(error):
-        fields: dict[str, object] = {"kind": error.kind}
-        if not isinstance(one, Error):
-            fields |= msgspec.structs.asdict(one)
-        log_error(log, str(one), trace, fields)
+        place = {} if isinstance(one, Error) else msgspec.structs.asdict(one)
+        place.pop("message", None)
+        log_with_traceback(log, logging.ERROR, str(one), trace, kind=error.kind, **place)
     sys.exit(1)
 
 

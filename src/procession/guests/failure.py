@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from traceback import StackSummary, TracebackException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Canceled, Error, Internal
 from procession.core.payload import clean_text, copy_error
+
+if TYPE_CHECKING:
+    import logging
 
 _OURS = str(Path(__file__).parent.parent)
 MAX_MESSAGE = 16_384
@@ -35,6 +38,27 @@ def error_from_exception(exc: BaseException) -> Error:
         return error
     kind = Canceled if isinstance(exc, asyncio.CancelledError) else Internal
     return kind(_message_of(exc), details=extra)
+
+
+def describe(error: Error) -> str:
+    """An error in a line: with the type of the exception, if it was one."""
+    details = error.details if isinstance(error.details, dict) else {}
+    return f"{details['type']}: {error.message}" if "type" in details else error.message
+
+
+def traceback_of(error: Error) -> str | None:
+    """The traceback that came with an error, as text."""
+    return error.details.get("traceback") if isinstance(error.details, dict) else None
+
+
+def log_with_traceback(
+    log: logging.Logger, level: int, message: str, traceback: str | None, **extra: object
+) -> None:
+    """Log a message with a traceback that is text, and fields for programs."""
+    if log.isEnabledFor(level):
+        record = log.makeRecord(log.name, level, __file__, 0, message, (), None, extra=extra)
+        record.exc_text = traceback
+        log.handle(record)
 
 
 def _message_of(exc: BaseException) -> str:

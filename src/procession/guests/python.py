@@ -25,7 +25,12 @@ from procession.core.errors import Error, Invalid, NotFound, Terminated
 from procession.core.process import Process, current_process
 from procession.core.scheduler import NOTHING, PARKED, Strand
 from procession.guests.arguments import ArgumentTypes
-from procession.guests.failure import error_from_exception
+from procession.guests.failure import (
+    describe,
+    error_from_exception,
+    log_with_traceback,
+    traceback_of,
+)
 
 if TYPE_CHECKING:
     import types
@@ -185,8 +190,8 @@ class PythonProcess(Process):
                     trapped._asyncio_future_blocking = False
             log.error(
                 "%s %s caught its termination %d times and was abandoned",
-                self.pid,
                 self.entry,
+                self.pid,
                 _PATIENCE,
                 extra={"pid": self.pid, "entry": self.entry},
             )
@@ -219,13 +224,14 @@ class PythonProcess(Process):
 
     def _log_lost(self, exc: BaseException, when: str) -> None:
         error = error_from_exception(exc)
-        log.warning(
-            "%s %s raised %s: %s",
-            self.pid,
-            self.entry,
-            when,
-            error.message,
-            extra={"pid": self.pid, "entry": self.entry, "traceback": error.details["traceback"]},
+        log_with_traceback(
+            log,
+            logging.WARNING,
+            f"{self.entry} {self.pid} raised {when}: {describe(error)}",
+            traceback_of(error),
+            pid=self.pid,
+            entry=self.entry,
+            kind=error.kind,
         )
 
     # -- for the tasks it creates ------------------------------------------------------------
