@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING
 
-from procession.core.errors import Invalid, Terminated, Unavailable
+from procession.core.errors import Invalid, Terminated
 from procession.core.process import Process, current_process
 
 if TYPE_CHECKING:
@@ -44,4 +44,4 @@ def _why_not(process: Process | None) -> BaseException:
             "called from another thread than the process runs in: hand results back by `await "
             "asyncio.to_thread(...)`, or go through `loop.call_soon_threadsafe`"
         )
-    return Terminated(Unavailable(f"{process.pid} has ended, and this task with it"))
+    return Terminated(f"{process.pid} has ended, and this task with it")

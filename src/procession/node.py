@@ -20,7 +20,7 @@ from procession.core import links
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you_mean
 from procession.core.host import Host
-from procession.core.process import LINK_FAILURE
+from procession.core.process import LINK_FAILURE, current_process
 from procession.guests.failure import describe, log_with_traceback, traceback_of
 from procession.guests.python import PythonGuest
 from procession.guests.source import PythonSources
@@ -98,6 +98,9 @@ class Node:
         if driver is None or guest is None:
             return
         kernel = driver.kernel
+        caller = current_process.get(None)
+        if caller is not None and caller.alive and caller.kernel is kernel:
+            raise Invalid("a process cannot wait for the end of its own node")
         patience = self._grace if grace is None else seconds(grace)
         for host in kernel.hosts.values():
             host.stop()
@@ -110,13 +113,17 @@ class Node:
         finally:
             for pid in list(kernel.processes):
                 kernel.terminate(pid)
-            await drained.future
-            if self._driver is driver:  # else another call was faster
-                self._driver = self._guest = None
-                driver.close()
-                guest.close()
-                sys.path.remove(str(self.manifest.root))
-                await asyncio.sleep(0)  # the tasks of the processes see their cancellation
+            # The caller may be cancelled here; the rest is done all the same.
+            drained.future.add_done_callback(lambda _: self._close(driver, guest))
+            await asyncio.shield(drained.future)
+            await asyncio.sleep(0)  # the tasks of the processes see their cancellation
+
+    def _close(self, driver: InlineDriver, guest: PythonGuest) -> None:
+        if self._driver is driver:  # else another call of `stop` was faster
+            self._driver = self._guest = None
+            driver.close()
+            guest.close()
+            sys.path.remove(str(self.manifest.root))
 
     async def __aenter__(self) -> Node:
         await self.start()
@@ -273,7 +280,7 @@ class _Drained:
     def down(self, exit: Event) -> None:
         """One of them has ended."""
         self._left -= 1
-        if not self._left:
+        if not self._left and not self.future.done():
             self.future.set_result(None)
 
 

@@ -38,6 +38,7 @@ from procession.core.errors import (
 )
 from procession.core.host import Host
 from procession.core.kernel import Kernel
+from procession.core.links import watch
 from procession.core.message import Message
 from procession.core.process import Process
 from procession.core.scheduler import NOTHING, PARKED, Strand
@@ -496,6 +497,23 @@ class ChosenQueue:
         return len(self.lane) + len(self.strands)
 
 
+class Witness:
+    """A watcher that sees the machine at the very moment at which an end is told."""
+
+    def __init__(self, kernel, actor):
+        self.kernel, self.actor = kernel, actor
+        self.told = 0
+
+    def down(self, exit):
+        """SEMANTICS 7.2: by now the PID is dead and the names are free."""
+        self.told += 1
+        assert self.told == 1
+        assert exit.sender == self.actor.pid
+        assert exit.sender not in self.kernel.processes
+        assert exit.sender not in [pid for _, pid in self.kernel.names.items()]
+        assert not self.actor.alive
+
+
 class HandClock:
     def __init__(self):
         self.now = 1000.0
@@ -548,6 +566,7 @@ ARM = st.one_of(
     st.tuples(st.sampled_from(["a", "b", "a", "b", "inbox", "events", "old"]), st.just("take")),
     st.tuples(st.sampled_from(PIPES), st.sampled_from(["take", "put"])),
 )
+ARMS = st.lists(ARM, min_size=1, max_size=4)
 
 
 def order(verb, *arguments):
@@ -557,15 +576,15 @@ def order(verb, *arguments):
 OFTEN = [
     lambda: order("send", DEST, TOPIC, FLAG),
     lambda: order("send", DEST, TOPIC, FLAG),
-    lambda: order("select", st.lists(ARM, min_size=1, max_size=4), FLAG),
+    lambda: order("select", ARMS, FLAG),
     lambda: order("receive_or_send", ARM),
     lambda: order("tie", st.sampled_from(["link", "link", "monitor", "unlink", "unmonitor"]), DEST),
 ]
 ORDER = st.one_of(
     *(strategy() for strategy in OFTEN * 3),
     order("spawn_child", HOST, FLAG, FLAG),
-    order("call", DEST, TOPIC, st.none() | SECONDS),
-    order("reply"),
+    *(order("call", DEST, TOPIC, st.none() | SECONDS) for _ in range(2)),
+    *(order("reply") for _ in range(2)),
     order("execute", HOST),
     order("listen", TOPIC, st.sampled_from([None, True, False])),
     order("unlisten", TOPIC),
@@ -585,7 +604,6 @@ ACTION = st.one_of(
     order("the_world_spawns", HOST),
     order("the_world_sends", DEST, TOPIC),
     order("somebody_will_have_last_words", ANY, DEST, ARM),
-    order("credit_runs_short", st.integers(0, 2)),
     order("time_passes", SECONDS),
     order("run", st.integers(1, 6)),
     order("rest"),
@@ -611,9 +629,10 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(
         chooser=st.one_of(st.sampled_from(["first", "last"]), st.integers(0, 2**32)),
+        credit=st.sampled_from([200, 0, 1, 3]),
         size=st.integers(1, 4),
     )
-    def boot(self, chooser, size):
+    def boot(self, chooser, credit, size):
         if chooser == "first":
             choose = lambda ready: 0  # noqa: E731
         elif chooser == "last":
@@ -629,6 +648,7 @@ class Machine(RuleBasedStateMachine):
             ready=self.ready,
             on_failure=self.on_failure,
         )
+        self.credit = credit  # how many waits may succeed at once before others have to run
         self.hosts = [
             Host("big", max_processes=4, mailbox=5),
             Host("small", max_processes=2, mailbox=2),
@@ -691,6 +711,11 @@ class Machine(RuleBasedStateMachine):
         assert proc.pid not in self.world.procs
         self.world.procs[proc.pid] = proc
         self.actors.append(actor)
+        for _ in range(2):
+            self.grow_limb(actor)
+        if len(self.actors) % 2:
+            watch(Witness(self.kernel, actor), actor)
+            proc.callers[Wait("witness")] = None
         if parent is not None and linked:
             self.world.link(parent.actor.proc, proc)
         if parent is not None and monitored:
@@ -796,30 +821,30 @@ class Machine(RuleBasedStateMachine):
             assert kind.kind == error
 
     async def wait(self, me, wait, expected, awaitable):
-        """Wait as the model does; ("value", it), or (the type of the error, None), or (None, None)
-        if the wait was interrupted."""
-        me.wait = wait
+        """Wait as the model does.
+
+        Gives ("value", it), or (the type of the error, None); (None, None) if the wait was
+        interrupted, or if it failed at once as expected.
+        """
+        me.wait, value = wait, None
         try:
             value = await awaitable
-        except Interrupted:
-            self.give_back(wait)
-            return None, None
-        except Terminated:
-            self.give_back(wait)
-            raise
+            kind = "value"
         except Error as error:
-            self.no_longer(wait)
-            if expected is not None:
-                assert type(error) is expected
-                return None, None
-            assert wait.outcome is not None
-            return type(error), None
+            kind = type(error)
+        except (Interrupted, Terminated) as interruption:
+            self.give_back(wait)
+            if isinstance(interruption, Terminated):
+                raise
+            return None, None
         finally:
             me.wait = None
         self.no_longer(wait)
-        assert expected is None
+        if expected is not None:
+            assert kind is expected
+            return None, None
         assert wait.outcome is not None, "it went on, but for what?"
-        return "value", value
+        return kind, value
 
     def withdraw(self, wait):
         wait.withdraw()
@@ -1068,12 +1093,15 @@ class Machine(RuleBasedStateMachine):
         raise Return({"pid": me.actor.pid})
 
     async def grow(self, me):
-        if len(me.actor.limbs) < 2:
-            limb = Limb(self.kernel.scheduler)
-            limb.begin(self, me.actor)
-            me.actor.limbs.append(limb)
-            self.ready.append(limb)
-            self.kernel.scheduler.rouse()
+        if len(me.actor.limbs) < 3:
+            self.grow_limb(me.actor)
+
+    def grow_limb(self, actor):
+        limb = Limb(self.kernel.scheduler)
+        limb.begin(self, actor)
+        actor.limbs.append(limb)
+        self.ready.append(limb)
+        self.kernel.scheduler.rouse()
 
     # -- who does it when ------------------------------------------------------------------------
 
@@ -1093,6 +1121,16 @@ class Machine(RuleBasedStateMachine):
     def somebody_idle_gets_orders(self, who, orders, steps):
         idle = [strand for strand in self.strands if strand.wait is None]
         self.give(idle, who, orders, steps)
+
+    @rule(who=ANY, arms=ARMS, select=FLAG, steps=STEPS)
+    def all_of_one_process_wait_at_the_same(self, who, arms, select, steps):
+        order = ("select", arms) if select else ("receive_or_send", arms[0])
+        for actor in self.living[-1 - who % len(self.living) :][:1] if self.living else []:
+            for strand in (actor, *actor.limbs):
+                if strand.wait is None:
+                    self.give([strand], 0, [order], 0)
+        if steps:
+            self.run(steps)
 
     def give(self, strands, who, orders, steps):
         if strands:
@@ -1147,25 +1185,31 @@ class Machine(RuleBasedStateMachine):
             if not waits:
                 break
             strand, (pipe, kind, _) = waits[who % len(waits)]
-            actor = strand.actor
-            if isinstance(pipe, (Topic, Inbox)):
-                self.the_world_sends(actor.pid, getattr(pipe, "topic", "c"))
-            elif pipe in actor.proc.pipes:
-                number = actor.proc.pipes.index(pipe)
-                idle = [strand for strand in (actor, *actor.limbs) if strand.wait is None]
-                if idle:
-                    other = "put" if kind == "take" else "take"
-                    orders = [("receive_or_send", (PIPES[number], other))]
-                    if times > 3:
-                        orders = [("close", number), ("renew", number)]
-                    self.give(idle, who, orders, 0)
-            if then == "interrupt" and times < 3:
+            self.make_ready(strand, pipe, kind, close=times > 3)
+            if then == "interrupt":
+                if strand.wait is not None and strand.wait.outcome is None:
+                    self.run(1)
                 strand.interrupt()
         if then:
             self.run(1 if then == "step" else 50)
 
-    def credit_runs_short(self, credit):
-        self.kernel.scheduler.credit = credit
+    def make_ready(self, strand, pipe, kind, close):
+        actor = strand.actor
+        idle = [strand for strand in (actor, *actor.limbs) if strand.wait is None]
+        if isinstance(pipe, Topic):
+            self.the_world_sends(actor.pid, pipe.topic)
+        elif isinstance(pipe, Inbox):
+            topic = next((topic for topic in "abc" if topic not in actor.proc.topics), "c")
+            self.the_world_sends(actor.pid, topic)
+            if close and idle:
+                self.give(idle, 0, [("listen", topic, None)], 0)
+        elif pipe in actor.proc.pipes and idle:
+            number = actor.proc.pipes.index(pipe)
+            other = "put" if kind == "take" else "take"
+            orders = [("receive_or_send", (PIPES[number], other))]
+            if close:
+                orders = [("close", number)]
+            self.give(idle, 0, orders, 0)
 
     def time_passes(self, seconds):
         self.clock.now += seconds
@@ -1174,6 +1218,7 @@ class Machine(RuleBasedStateMachine):
         """One slice, of at most so many steps."""
         self.notified = False
         self.ready.budget = steps
+        self.kernel.scheduler.credit = self.credit
         self.world.fire(self.clock.now)
         self.broken = True
         self.kernel.scheduler.run()
@@ -1202,10 +1247,11 @@ class Machine(RuleBasedStateMachine):
     def what_is_ready_will_run(self):
         if len(self.ready):
             assert self.notified
-        for actor in self.living:
-            for strand in (actor, *actor.limbs):
-                ready = strand in self.ready.strands
-                assert ready is (strand.parked is None)
+        for strand in self.strands:
+            ready = strand in self.ready.strands
+            assert ready is (strand.parked is None)
+            if strand.wait is not None:
+                assert ready is (strand.wait.over or strand.wait.outcome is not None)
 
     def processes_names_and_ties_are_those_of_the_model(self):
         kernel, world = self.kernel, self.world
@@ -1312,7 +1358,15 @@ class Machine(RuleBasedStateMachine):
         assert not len(self.ready)
 
 
-TestModel = pytest.mark.timeout(600)(Machine.TestCase)  # the time that it takes to shrink
+TestModel = Machine.TestCase
+TestModel.pytestmark = [
+    pytest.mark.timeout(600),  # to shrink a failure takes its time
+    pytest.mark.semantics(
+        *("4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "4.8", "5.1", "5.2", "5.4", "6.1", "6.2"),
+        *("6.3", "6.5", "6.6", "6.8", "7.2", "8.3", "8.4", "9.1", "9.2", "9.3", "9.4", "9.5"),
+        *("10.1", "10.2", "10.3", "12.1", "12.2"),
+    ),
+]
 TestModel.settings = settings(
     max_examples=400,
     stateful_step_count=60,

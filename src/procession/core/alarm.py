@@ -11,6 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, TypeVar
 
 from procession.core.channel import ReceiveChannel
+from procession.core.errors import ChannelClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +50,10 @@ class Timer(ReceiveChannel[T]):
     def reset(self, delay: float) -> bool:
         """Ring `delay` seconds from now, whether or not it has rung; a ring not received is lost.
 
-        True if it was still to ring.
+        True if it was still to ring. Raises ChannelClosed once it is closed.
         """
+        if self.closed:
+            raise ChannelClosed("the timer is closed")
         was_active = self.stop()
         if self._buffer:
             self._buffer.clear()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core import links
 from procession.core.errors import Error, Timeout, Unavailable
+from procession.core.payload import copy_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,10 @@ class PendingCall(_Awaited):
             if timer is not None:
                 timer.cancel()
         if isinstance(reply, Error):
-            raise reply
+            try:
+                raise reply
+            finally:
+                del reply  # see Waiting.run
         return reply
 
     def answer(self, reply: Any) -> bool:
@@ -72,7 +76,7 @@ class PendingCall(_Awaited):
 
     def down(self, exit: Event) -> None:
         """The callee has ended without a reply."""
-        error = None if exit.error is None else exit.error.to_dict()
+        error = None if exit.error is None else copy_error(exit.error).to_dict()
         self.settle(
             Unavailable(
                 f"{exit.sender} has ended without a reply",
@@ -97,9 +101,14 @@ class Waiting(_Awaited):
             exit: Event = await self._strand.park(self)
         finally:
             links.unwatch(self, process)
-        if exit.error is not None:
-            raise exit.error
-        return exit.result
+        result, error = exit.result, exit.error
+        del exit
+        if error is None:
+            return result
+        try:
+            raise error
+        finally:
+            del error  # or the error, its traceback and this frame would keep each other alive
 
     def down(self, exit: Event) -> None:
         """The process has ended."""

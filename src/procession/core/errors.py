@@ -23,7 +23,16 @@ class Error(Exception):
 
     kind: ClassVar[str] = "Internal"
 
+    # For a subclass whose __init__ does not call ours.
+    message: str = ""
+    retryable: bool | None = None
+    details: Any = None
+
     def __init__(self, message: str, *, retryable: bool | None = None, details: Any = None) -> None:
+        if not isinstance(message, str):
+            raise TypeError(f"the message of an error is a string, not {type(message).__name__}")
+        if retryable not in (None, True, False):
+            raise TypeError(f"retryable is True, False or None, not {retryable!r:.100}")
         super().__init__(message)
         self.message = message
         self.retryable = retryable
@@ -36,7 +45,7 @@ class Error(Exception):
         return f"{type(self).__name__}({self.message!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.retryable, self.details)
+        return rebuild, (type(self), self.message, self.retryable, self.details)
 
     def __eq__(self, other: object) -> bool:
         """Errors are values: equal when all that crosses a boundary is equal."""
@@ -162,16 +171,15 @@ class Terminated(BaseException):
     """Raised inside a process at its current wait when it is ended from outside.
 
     `finally` blocks run. The process may still send, but not wait: a wait raises at once
-    (SEMANTICS 7.3). Catching it does not save the process. `error` is what monitors will get.
+    (SEMANTICS 7.3). Catching it does not save the process. Its text is what monitors will get.
     """
 
-    def __init__(self, error: Error) -> None:
-        super().__init__(error.message)
-        self.error = error
 
-
-def _rebuild(cls: type[Error], message: str, retryable: bool | None, details: Any) -> Error:
-    return cls(message, retryable=retryable, details=details)
+def rebuild(cls: type[Error], message: str, retryable: bool | None, details: Any) -> Error:
+    """An error of a class of which only the kind is known: its own __init__ may want anything."""
+    error = cls.__new__(cls)
+    Error.__init__(error, message, retryable=retryable, details=details)
+    return error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ LINK_DOWN = "pid.link.down"
 CANCEL = "pid.cancel"
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):  # plain data: it cannot be in a cycle
+class Event(msgspec.Struct, frozen=True):
     """One lifecycle event. The EXIT of a process is also how the kernel itself passes on its end.
 
     EXIT and LINK_DOWN: `sender` is the process that ended, with `result` (what its main returned)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from procession.core.host import Host
     from procession.core.message import ReplyTo
     from procession.core.process import Process, Program
+    from procession.core.timers import Timer
+
+_PROGRAMS = 1024
 
 _DEATHS_PER_STEP = 64  # so that a long cascade still lets the loop look at I/O
 
@@ -103,6 +106,7 @@ class Kernel:
         self.processes: dict[str, Process] = {}
         self.hosts: dict[str, Host] = {}
         self.names = NameRegistry()
+        self._deadlines: dict[Process, Timer] = {}
         self._on_failure = on_failure
         self._serial = count(1)
         self._lane = SystemLane(self.scheduler)
@@ -156,7 +160,10 @@ class Kernel:
 
     def _load_program(self, entry: Any, to_execute: bool) -> Program:
         program = self._load(entry, to_execute)
-        (self.functions if to_execute else self.programs)[entry] = program
+        known = self.functions if to_execute else self.programs
+        if len(known) >= _PROGRAMS:  # functions made on the spot come and go: they must not stay
+            known.clear()
+        known[entry] = program
         return program
 
     def _no_host(self, host_id: object) -> NoReturn:
@@ -178,6 +185,10 @@ class Kernel:
         process.host.population -= 1
         if process.names:
             self.names.release(process)
+        if self._deadlines:
+            deadline = self._deadlines.pop(process, None)
+            if deadline is not None:
+                deadline.cancel()
         exit = Event(EXIT, process.pid, self._wall(), result, error)
         noticed = links.sever(process, exit)
         if error is not None and self._on_failure is not None:
@@ -288,13 +299,18 @@ class Kernel:
             Event(CANCEL, sender, self._wall(), reason=reason, deadline=deadline)
         )
         if deadline is not None:
-            pid = process.pid
-            self.scheduler.call_later(deadline, lambda: self._time_is_over(pid))
+            self._set_deadline(process, deadline)
 
-    def _time_is_over(self, pid: str) -> None:
-        process = self.processes.get(pid)
-        if process is not None:
-            self.doom(process, terminated())
+    def _set_deadline(self, process: Process, deadline: float) -> None:
+        timer = self._deadlines.get(process)
+        when = self.scheduler.clock.monotonic() + deadline
+        if timer is not None:
+            if timer.when <= when:
+                return
+            timer.cancel()
+        self._deadlines[process] = self.scheduler.call_at(
+            when, lambda: self.doom(process, terminated())
+        )
 
     def terminate(self, dest: str) -> None:
         """End a process at its next wait. SEMANTICS 10.2."""

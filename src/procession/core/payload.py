@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from datetime import UTC, datetime, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from math import isnan
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
-from procession.core.errors import Error, Invalid
+from procession.core.errors import Error, Invalid, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +70,7 @@ def copy_payload(value: Any, what: str = "payload") -> Any:
         return value
     try:
         return _copy_map(value, 1) if kind is dict else _copy(value, 0)
-    except _Refused as refused:
+    except Exception as refused:  # also whatever a property or an iterator of the user's raises
         raise _refusal(value, what, refused) from None
 
 
@@ -87,15 +88,25 @@ def copy_items(values: tuple[Any, ...], what: str) -> Sequence[Any]:
         return values
     try:
         return _copy_items(values, 0)
-    except _Refused as refused:
+    except Exception as refused:
         raise _refusal(values, what, refused) from None
 
 
-def _refusal(value: Any, what: str, refused: _Refused) -> Invalid:
-    path, reason = _locate(value, what, 0) or (what, str(refused))
+def _refusal(value: Any, what: str, refused: Exception) -> Invalid:
+    path, reason = what, _reason(refused)
+    try:
+        path, reason = _locate(value, what, 0) or (path, reason)
+    except Exception as error:
+        reason = _reason(error)
     if len(path) > 120:
         path = f"{path[:60]} ... {path[-40:]}"
     return Invalid(f"{path} cannot cross to another process: {reason}", details={"path": path})
+
+
+def _reason(refused: Exception) -> str:
+    if isinstance(refused, _Refused):
+        return str(refused)
+    return f"to read it raises {type(refused).__name__}"
 
 
 def _copy(value: Any, depth: int) -> Any:
@@ -135,7 +146,10 @@ def _copy_map(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
 
 
 def _copy_map_with_keys(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
-    return {_copy_key(key, depth): _copy(item, depth) for key, item in value.items()}
+    result = {_copy_key(key, depth): _copy(item, depth) for key, item in value.items()}
+    if len(result) < len(value):
+        raise _Refused("two of its keys are the same on the other side")
+    return result
 
 
 def _copy_items(value: Any, depth: int) -> list[Any]:
@@ -179,9 +193,9 @@ def _copy_other(value: Any, depth: int) -> Any:
         return _copy_timestamp(value)
     if isinstance(value, Error):
         return copy_error(value, depth)
-    if isinstance(value, msgspec.Struct) or (
-        dataclasses.is_dataclass(value) and not isinstance(value, type)
-    ):
+    if isinstance(value, (date, time, timedelta, Decimal)):
+        return msgspec.to_builtins(value)  # as text, which a typed receiver reads again
+    if _is_record(value):
         return _copy(_fields(value), depth)
     if isinstance(value, enum.Enum):
         return _copy(value.value, depth + 1)
@@ -191,22 +205,24 @@ def _copy_other(value: Any, depth: int) -> Any:
     raise _Refused(f"it is of type {type(value).__name__}")
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    try:
-        fields = msgspec.to_builtins(
-            value, builtin_types=NATIVE_TYPES, enc_hook=_keep, str_keys=False
-        )
-    except RecursionError:
-        raise _Refused(f"it nests deeper than {MAX_DEPTH} levels, or contains itself") from None
-    if not isinstance(fields, dict):  # a Struct with array_like=True
-        return {name: getattr(value, name) for name in value.__struct_fields__}
+def _is_record(value: Any) -> bool:
+    return isinstance(value, msgspec.Struct) or (
+        dataclasses.is_dataclass(value) and not isinstance(value, type)
+    )
+
+
+def _fields(value: Any) -> Any:
+    """A Struct or dataclass as what its type is decoded from: a map, or a list if array_like."""
+    if not isinstance(value, msgspec.Struct):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    config = value.__struct_config__
+    values = [getattr(value, name) for name in value.__struct_fields__]
+    if config.array_like:
+        return values if config.tag is None else [config.tag, *values]
+    fields = dict(zip(value.__struct_encode_fields__, values, strict=True))
+    if config.tag is not None and config.tag_field is not None:
+        fields = {config.tag_field: config.tag, **fields}
     return fields
-
-
-def _keep(value: Any) -> Any:
-    if isinstance(value, Error):
-        return copy_error(value, 0)
-    raise _Refused(f"it is of type {type(value).__name__}")
 
 
 def _copy_timestamp(value: datetime) -> datetime:
@@ -218,14 +234,9 @@ def _copy_timestamp(value: datetime) -> datetime:
 
 def copy_error(error: Error, depth: int = 0) -> Error:
     """A copy of an error: kind, message, retryable and details, and nothing else."""
-    copy = type(error).__new__(type(error))
-    Error.__init__(
-        copy,
-        clean_text(error.message),
-        retryable=error.retryable,
-        details=None if error.details is None else _copy(error.details, depth + 1),
-    )
-    return copy
+    details = None if error.details is None else _copy(error.details, depth + 1)
+    message = clean_text(error.message) or type(error).__name__
+    return rebuild(type(error), message, error.retryable, details)
 
 
 def clean_text(text: str) -> str:
@@ -253,7 +264,7 @@ def _locate(value: Any, path: str, depth: int) -> tuple[str, str] | None:
             if found:
                 return found
         return None
-    if isinstance(value, msgspec.Struct) or dataclasses.is_dataclass(value):
+    if _is_record(value):
         names = (
             value.__struct_fields__
             if isinstance(value, msgspec.Struct)
@@ -266,6 +277,6 @@ def _locate(value: Any, path: str, depth: int) -> tuple[str, str] | None:
         return None
     try:
         _copy(value, depth)
-    except _Refused as refused:
-        return path, str(refused)
+    except Exception as refused:
+        return path, _reason(refused)
     return None

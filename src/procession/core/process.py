@@ -155,7 +155,7 @@ def link_failure(exit: Event) -> Error:
     in between are not nested, or a chain of 100,000 would carry one of that depth.
     """
     assert exit.error is not None
-    error = exit.error.to_dict()
+    error = exit.error.to_dict()  # shared by all who die of it: none of them can see it but copied
     origin = {"pid": exit.sender, "error": error}
     if error["message"] == LINK_FAILURE and isinstance(error["details"], dict):
         origin = error["details"].get("origin", origin)

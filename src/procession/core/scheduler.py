@@ -177,10 +177,10 @@ class Scheduler:
         ready = self.ready
         popleft = ready.popleft
         started = clock()
-        self.timers.fire(started)
         end = started + SLICE
         steps = _STEPS_PER_LOOK
         try:
+            self.timers.fire(started)
             while ready:
                 strand = popleft()
                 self.current = strand

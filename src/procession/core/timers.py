@@ -35,7 +35,7 @@ class Timer:
         if self.callback is None:
             return False
         self.callback = None
-        self._queue.sweep_if_littered()
+        self._queue.litter += 1
         return True
 
     def withdraw(self, strand: object) -> None:
@@ -49,18 +49,20 @@ class Timer:
 class TimerQueue:
     """All timers of a scheduler. Equal times fire in the order in which they were set."""
 
-    __slots__ = ("_heap", "_litter", "_serial")
+    __slots__ = ("_heap", "_serial", "litter")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._serial = 0
-        self._litter = 0
+        self.litter = 0
 
     def __len__(self) -> int:
-        return len(self._heap) - self._litter
+        return len(self._heap) - self.litter
 
     def add(self, when: float, callback: Callable[[], None]) -> Timer:
         """Set a timer."""
+        if self.litter > _SWEEP_FROM and self.litter * 2 > len(self._heap):
+            self._sweep()
         timer = Timer(when, callback, self)
         self._serial += 1
         heappush(self._heap, (when, self._serial, timer))
@@ -74,7 +76,7 @@ class TimerQueue:
             if timer.callback is not None:
                 return when
             heappop(heap)
-            self._litter -= 1
+            self.litter -= 1
         return None
 
     def fire(self, now: float) -> None:
@@ -84,14 +86,15 @@ class TimerQueue:
             timer = heappop(heap)[2]
             callback, timer.callback = timer.callback, None
             if callback is None:
-                self._litter -= 1
+                self.litter -= 1
             else:
                 callback()
 
-    def sweep_if_littered(self) -> None:
-        """Count one more cancelled timer, and throw them all out if they are the majority."""
-        self._litter += 1
-        if self._litter > _SWEEP_FROM and self._litter * 2 > len(self._heap):
-            self._heap[:] = [entry for entry in self._heap if entry[2].callback is not None]
-            heapify(self._heap)
-            self._litter = 0
+    def _sweep(self) -> None:
+        """Throw out the cancelled, now that they are the majority.
+
+        Here, and not when a timer is cancelled: that may happen in a finalizer, in any thread.
+        """
+        self._heap[:] = [entry for entry in self._heap if entry[2].callback is not None]
+        heapify(self._heap)
+        self.litter = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from traceback import StackSummary, TracebackException
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Canceled, Error, Internal
+from procession.core.errors import Canceled, Error, Internal, rebuild
 from procession.core.payload import clean_text, copy_error
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ def error_from_exception(exc: BaseException) -> Error:
     extra = {"type": type(exc).__name__, "traceback": format_user_traceback(exc)}
     if isinstance(exc, Error):
         try:
-            error = copy_error(exc)
+            # With room to nest: it will be part of the details of others (link failures, calls).
+            error = copy_error(exc, depth=16)
         except Exception as refused:  # details that cannot cross must not hide the error itself
-            error = type(exc)(clean_text(exc.message), retryable=exc.retryable)
-            extra["details_lost"] = str(refused)
+            extra["details_lost"] = clean_text(str(refused) or type(refused).__name__)
+            error = rebuild(type(exc), _message_of(exc), None, None)
         if error.details is None:
             error.details = extra
         elif isinstance(error.details, dict):
@@ -42,13 +43,14 @@ def error_from_exception(exc: BaseException) -> Error:
 
 def describe(error: Error) -> str:
     """An error in a line: with the type of the exception, if it was one."""
-    details = error.details if isinstance(error.details, dict) else {}
-    return f"{details['type']}: {error.message}" if "type" in details else error.message
+    kind = error.details.get("type") if isinstance(error.details, dict) else None
+    return f"{kind}: {error.message}" if isinstance(kind, str) else error.message
 
 
 def traceback_of(error: Error) -> str | None:
     """The traceback that came with an error, as text."""
-    return error.details.get("traceback") if isinstance(error.details, dict) else None
+    text = error.details.get("traceback") if isinstance(error.details, dict) else None
+    return text if isinstance(text, str) else None
 
 
 def log_with_traceback(

@@ -19,6 +19,7 @@ import ctypes
 import inspect
 import logging
 import weakref
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Error, Invalid, NotFound, Terminated
@@ -66,7 +67,10 @@ _PATIENCE = 100
 
 
 class PythonProcess(Process):
-    """A process whose body is a coroutine. The public methods are those of `asyncio.Task`."""
+    """A process whose body is a coroutine.
+
+    Its public methods are those that asyncio and its libraries call on the current task.
+    """
 
     __slots__ = (
         "_cancel_message",
@@ -78,6 +82,7 @@ class PythonProcess(Process):
         "_fut_waiter",
         "_loop",
         "_must_cancel",
+        "_struck",
         "_tasks",
     )
 
@@ -100,6 +105,7 @@ class PythonProcess(Process):
         self._fut_waiter: asyncio.Future[Any] | None = None
         self._must_cancel = False
         self._detour = False  # the next step must not simply resume: see _take_detour
+        self._struck = False  # a cancellation has ended the wait: nothing can take it back
         self._cancels = 0
         self._cancel_message: Any = None
         self._tasks: set[asyncio.Task[Any]] | None = None
@@ -128,7 +134,7 @@ class PythonProcess(Process):
     def _take_detour(self) -> None:
         if not self.alive:
             return  # it was ready when it was killed
-        self._detour = self._must_cancel = False
+        self._detour = self._must_cancel = self._struck = False
         message = self._cancel_message
         self._throw(
             asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
@@ -172,6 +178,7 @@ class PythonProcess(Process):
     def _interrupt(self) -> None:
         """Take the process off what it is parked at, to be stepped with an exception."""
         if self.parked is not None:
+            self._struck = True
             self.parked.withdraw(self)
             self.wake(NOTHING)
 
@@ -182,10 +189,11 @@ class PythonProcess(Process):
         if future is not None:
             future.remove_done_callback(self._future_done)
         coro, context = self._coro, self._context
+        raised = None
         try:
             for _ in range(_PATIENCE):
                 current_tasks[self._loop] = self
-                trapped = context.run(coro.throw, Terminated(error))
+                trapped = context.run(coro.throw, Terminated(error.message))
                 if trapped is not PARKED and trapped is not None:
                     trapped._asyncio_future_blocking = False
             log.error(
@@ -201,10 +209,12 @@ class PythonProcess(Process):
         except (StopIteration, Terminated):
             pass
         except BaseException as exc:
-            self._log_lost(exc, "while it was being terminated")
+            raised = exc
         if future is not None:
             future.cancel()
         self._end(None, self._failure or error)
+        if raised is not None:
+            self._log_lost(raised, "while it was being terminated")
 
     def _body_raised(self, exc: BaseException) -> None:
         self._end(None, error_from_exception(exc))
@@ -282,7 +292,7 @@ class PythonProcess(Process):
         """Take one cancellation back; the last one also if it has not struck yet."""
         if self._cancels:
             self._cancels -= 1
-            if not self._cancels:
+            if not self._cancels and not self._struck:
                 self._must_cancel = self._detour = False
         return self._cancels
 
@@ -331,7 +341,9 @@ class ProcessTask(asyncio.Task[Any]):
         if owner is not None and self._log_traceback:
             self._log_traceback = False
             exc = self.exception()
-            if owner.alive:
+            if owner.thread is not None and owner.thread != get_ident():
+                owner.get_loop().call_soon_threadsafe(owner.fail, exc)  # a collector's thread
+            elif owner.alive:
                 owner.fail(exc)
             elif exc is not None and not isinstance(exc, Terminated):
                 owner._log_lost(exc, "in a task that outlived it")
@@ -395,7 +407,11 @@ class PythonGuest:
         self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
     ) -> asyncio.Future[Any]:
         owner = current_process.get(None)
-        if not isinstance(owner, PythonProcess) or not owner.alive:
+        if (
+            not isinstance(owner, PythonProcess)
+            or not owner.alive
+            or type(coro).__name__ == "async_generator_athrow"  # closes one that anybody dropped
+        ):
             if self._previous_factory is not None:
                 return self._previous_factory(loop, coro, **options)
             return asyncio.Task(coro, loop=loop, **options)

@@ -41,7 +41,8 @@ class InlineDriver:
         on_failure: Callable[[Process, Event, bool], None],
     ) -> None:
         self._loop = loop
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.Handle | None = None
+        self._alarm_due: float | None = None
         self._closed = False
         self.kernel = Kernel(
             clock=LoopClock(loop),
@@ -59,8 +60,12 @@ class InlineDriver:
             self._alarm.cancel()
 
     def _notify(self) -> None:
-        if not self._closed:
+        if self._closed:
+            return
+        if threading.get_ident() == self.kernel.scheduler.thread:
             self._loop.call_soon(self._run)
+        else:  # a reply or a close from elsewhere: not a thing to do, but it must not sleep
+            self._loop.call_soon_threadsafe(self._run)
 
     def _run(self) -> None:
         scheduler = self.kernel.scheduler
@@ -71,15 +76,14 @@ class InlineDriver:
             self._set_alarm(scheduler.timers.next_due())
 
     def _set_alarm(self, due: float | None) -> None:
-        alarm: Any = self._alarm
-        if alarm is not None:
-            if alarm.when() == due and not alarm.cancelled():
-                return
-            alarm.cancel()
-            self._alarm = None
+        if due == self._alarm_due:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_due = due
         if due is not None and not self._closed:
             self._alarm = self._loop.call_at(due, self._ring)
 
     def _ring(self) -> None:
-        self._alarm = None
+        self._alarm = self._alarm_due = None
         self._run()
