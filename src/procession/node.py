@@ -255,9 +255,14 @@ class Node:
         error = exit.error
         assert error is not None
         by_itself = not isinstance(error, ProcessTerminated) and error.message != LINK_FAILURE
+        level = (
+            logging.ERROR if by_itself and not (noticed and self._quiet_exits) else logging.DEBUG
+        )
+        if not log.isEnabledFor(level):
+            return  # a long cascade comes through here
         log_with_traceback(
             log,
-            logging.ERROR if by_itself and not (noticed and self._quiet_exits) else logging.DEBUG,
+            level,
             f"{process.entry} {process.pid} failed: {describe(error)}",
             traceback_of(error),
             pid=process.pid,

@@ -31,7 +31,7 @@ class Error(Exception):
     def __init__(self, message: str, *, retryable: bool | None = None, details: Any = None) -> None:
         if not isinstance(message, str):
             raise TypeError(f"the message of an error is a string, not {type(message).__name__}")
-        if retryable not in (None, True, False):
+        if retryable is not None and not isinstance(retryable, bool):
             raise TypeError(f"retryable is True, False or None, not {retryable!r:.100}")
         super().__init__(message)
         self.message = message

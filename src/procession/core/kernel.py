@@ -60,15 +60,17 @@ class SystemLane(Strand):
 
     def step(self) -> None:
         """End the next few of them."""
-        self._queued = False
-        doomed = self._doomed
+        doomed, scheduler = self._doomed, self.scheduler
         try:
-            for _ in range(min(len(doomed), _DEATHS_PER_STEP)):
+            for _ in range(_DEATHS_PER_STEP):
+                if not doomed:
+                    break
                 process, error = doomed.popleft()
                 if process.alive:
-                    self.scheduler.current = process
+                    scheduler.current = process
                     process.kill(error)
         finally:
+            self._queued = False  # only now: a death that dooms another adds to this step
             if doomed:
                 self._queue()
 
