@@ -157,6 +157,8 @@ def test_a_failed_exec_leaves_nothing_behind(node):
         await process.call(pid, "t", timeout=None)
 
     async def test(node):
+        gc.collect()
+        before = [each for each in gc.get_objects() if isinstance(each, Process)]
         logging.getLogger("procession").setLevel(logging.CRITICAL)
         try:
             for body in (bad, reraising, failing_call):
@@ -166,7 +168,9 @@ def test_a_failed_exec_leaves_nothing_behind(node):
         finally:
             logging.getLogger("procession").setLevel(logging.NOTSET)
         gc.collect()
-        return [each for each in gc.get_objects() if isinstance(each, Process)]
+        return [
+            each for each in gc.get_objects() if isinstance(each, Process) and each not in before
+        ]
 
     assert node(test) == []
 

@@ -216,6 +216,7 @@ class Proc:
         self.inbox = None
         self.events = Pipe()
         self.pipes = [Pipe(0), Pipe(1)]
+        self.deadline = None  # the timer that ends it
         self.slack = 0  # how many more than the limit may be accepted: FAULTS
 
     @property
@@ -286,6 +287,8 @@ class World:
         """SEMANTICS 7.2. True if anybody took note of it."""
         proc.alive = False
         self.doomed.pop(proc.pid, None)
+        if proc.deadline is not None:
+            self.cancel_timer(proc.deadline)
         self.names = {name: pid for name, pid in self.names.items() if pid != proc.pid}
         kind = None if error is None else error.kind
         for target in list(proc.monitors.values()):
@@ -314,6 +317,16 @@ class World:
 
     def cancel_timer(self, timer):
         self.timers = [other for other in self.timers if other is not timer]
+
+    def set_deadline(self, proc, when):
+        """The earliest counts."""
+        if proc.deadline is not None:
+            if proc.deadline[0] <= when:
+                return
+            self.cancel_timer(proc.deadline)
+        proc.deadline = self.set_timer(
+            when, lambda: self.doom(proc, ProcessTerminated, "process terminated")
+        )
 
     def fire(self, now):
         due = sorted(timer for timer in self.timers if timer[0] <= now)
@@ -1062,10 +1075,7 @@ class Machine(RuleBasedStateMachine):
         if target is not None:
             target.events.push(("pid.cancel", me.actor.pid, "why", deadline))
             if deadline is not None:
-                self.world.set_timer(
-                    self.clock.now + deadline,
-                    lambda: self.world.doom(target, ProcessTerminated, "process terminated"),
-                )
+                self.world.set_deadline(target, self.clock.now + deadline)
 
     async def terminate(self, me, dest):
         dest = me.actor.pid if dest is None else self.dest_of(dest)
