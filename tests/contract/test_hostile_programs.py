@@ -460,3 +460,39 @@ def test_system_exit_in_a_process_is_an_error_exit(run):
         return [type(error) is Internal, error.details["type"]]
 
     assert run(main) == [True, "SystemExit"]
+
+
+@pytest.mark.semantics("4.4", "6.2")
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("source", ["channel", "topic", "inbox", "select"])
+def test_values_given_back_by_several_receivers_keep_their_order(run, source, backwards):
+    async def main():
+        me = process.pid()
+        if source in ("channel", "select"):
+            ch = channel.new(10)
+            put = ch.put
+        else:
+            ch = process.listen("t") if source == "topic" else process.inbox()
+
+            def put(value):
+                process.send(me, "t", value)
+
+        async def receive():
+            if source == "select":
+                return (await channel.select(channel.new(), ch)).value
+            return await ch.receive()
+
+        tasks = [asyncio.create_task(receive()) for _ in range(5)]
+        await time.sleep("1ms")
+        for value in range(7):
+            put(value)
+        for task in reversed(tasks[1:]) if backwards else tasks[1:]:
+            task.cancel()
+        await asyncio.wait(tasks)
+        values = [await ch.receive() for _ in range(6)]
+        values = [value.payload if source == "inbox" else value for value in values]
+        first = tasks[0].result()
+        assert (first.payload if source == "inbox" else first) == 0
+        return values
+
+    assert run(main) == [1, 2, 3, 4, 5, 6]

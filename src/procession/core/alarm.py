@@ -57,6 +57,7 @@ class Timer(ReceiveChannel[T]):
         was_active = self.stop()
         if self._buffer:
             self._buffer.clear()
+            self._returned = None
         self._set(self._scheduler.clock.monotonic() + delay)
         return was_active
 

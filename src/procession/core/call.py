@@ -41,7 +41,7 @@ class _Awaited:
         """The strand was interrupted: whatever comes is too late."""
         self.settled = True
 
-    def restore(self, value: object) -> None:
+    def restore(self, value: object, turn: int = 0) -> None:
         """The strand was interrupted after the outcome had come: it is lost with the call."""
 
 

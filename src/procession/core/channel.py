@@ -13,7 +13,9 @@ should not pay for a queue.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from procession.core.errors import ChannelClosed, Invalid
@@ -27,12 +29,16 @@ T = TypeVar("T")
 EMPTY = Token("EMPTY")
 """`take` found nothing: a receiver would have to wait."""
 
+_turns = count(1)  # values that were handed out, over all channels that receivers share
+
 CLOSED = Token("CLOSED")
 """The channel is closed, and there is nothing left to take."""
 
 
 class Waiter(Protocol):
     """Who waits at a channel."""
+
+    turn: int
 
     def wake(self, value: Any, /) -> None:
         """End the wait: a receiver gets the value or CLOSED, a sender None or CLOSED."""
@@ -53,6 +59,7 @@ class ReceiveChannel(Generic[T]):
         "_decode",
         "_more_receivers",
         "_receiver",
+        "_returned",
         "_scheduler",
         "_senders",
         "closed",
@@ -65,6 +72,7 @@ class ReceiveChannel(Generic[T]):
         self._receiver: Waiter | None = None
         self._more_receivers: deque[Waiter] | None = None
         self._senders: deque[SendWaiter] | None = None  # used by Channel only
+        self._returned: list[int] | None = None  # the turns of the first values in the buffer
         self.closed = False
 
     # -- for processes ---------------------------------------------------------------------
@@ -128,6 +136,8 @@ class ReceiveChannel(Generic[T]):
     def take(self) -> Any:
         """The next value without waiting, or EMPTY, or CLOSED."""
         if self._buffer:
+            if self._returned:
+                del self._returned[0]
             return self._buffer.popleft()
         return CLOSED if self.closed else EMPTY
 
@@ -156,22 +166,34 @@ class ReceiveChannel(Generic[T]):
         elif self._more_receivers:
             _discard(self._more_receivers, waiter)
 
-    def restore(self, value: Any) -> None:
-        """Put back, at the front, a value that its receiver could not use."""
+    def restore(self, value: Any, turn: int = 0) -> None:
+        """Put back, at the front, a value that its receiver could not use.
+
+        Of several that were handed out, each goes back to its place, in whatever order their
+        receivers are interrupted.
+        """
         if value is CLOSED:
             return
         if self._receiver is not None:
             self._next_receiver().wake(value)
-        else:
-            if self._buffer is None:
-                self._buffer = deque()
-            self._buffer.appendleft(value)
+            return
+        if self._buffer is None:
+            self._buffer = deque()
+        if self._returned is None:
+            self._returned = []
+        place = bisect(self._returned, turn)
+        self._returned.insert(place, turn)
+        self._buffer.insert(place, value)
 
     def _next_receiver(self) -> Waiter:
         """Take out the receiver that has waited longest. Only if there is one."""
-        waiter = self._receiver
-        self._receiver = self._more_receivers.popleft() if self._more_receivers else None
-        return waiter  # type: ignore[return-value]
+        waiter: Waiter = self._receiver  # type: ignore[assignment]
+        if self._more_receivers is None:
+            self._receiver = None
+        else:
+            self._receiver = self._more_receivers.popleft() if self._more_receivers else None
+            waiter.turn = next(_turns)
+        return waiter
 
 
 class Channel(ReceiveChannel[T]):
@@ -250,12 +272,13 @@ class Channel(ReceiveChannel[T]):
 class Sending:
     """A strand that waits for its value to be taken."""
 
-    __slots__ = ("channel", "strand", "value")
+    __slots__ = ("channel", "strand", "turn", "value")
 
     def __init__(self, channel: Channel[Any], strand: Strand, value: Any) -> None:
         self.channel = channel
         self.strand = strand
         self.value = value
+        self.turn = 0
 
     def wake(self, value: Any) -> None:
         """The value was taken (None) or the channel was closed (CLOSED)."""
@@ -265,7 +288,7 @@ class Sending:
         """The sender was interrupted: its value is not sent."""
         self.channel.withdraw_sender(self)
 
-    def restore(self, value: Any) -> None:
+    def restore(self, value: Any, turn: int = 0) -> None:
         """The sender was interrupted after its value had been taken: it stays sent."""
 
 
@@ -289,9 +312,9 @@ class ReceiveCase(Generic[T]):
         """Wait no longer."""
         self.channel.withdraw(arm)
 
-    def restore(self, value: Any) -> None:
+    def restore(self, value: Any, turn: int = 0) -> None:
         """Give back what was received."""
-        self.channel.restore(value)
+        self.channel.restore(value, turn)
 
     def outcome(self, value: Any) -> Selected[Any]:
         """What the select returns for this case."""
@@ -323,7 +346,7 @@ class SendCase(Generic[T]):
         """Wait no longer."""
         self.channel.withdraw_sender(arm)
 
-    def restore(self, value: Any) -> None:
+    def restore(self, value: Any, turn: int = 0) -> None:
         """A value that was taken stays sent."""
 
     def outcome(self, value: Any) -> Selected[Any]:
@@ -379,24 +402,26 @@ class Selecting:
         for arm in self.arms:
             arm.case.withdraw(arm)
 
-    def restore(self, value: tuple[Case, Any]) -> None:
+    def restore(self, value: tuple[Case, Any], turn: int = 0) -> None:
         """The strand was interrupted after an arm had won."""
         case, got = value
-        case.restore(got)
+        case.restore(got, turn)
 
 
 class _Arm:
     """One case of a waiting select, as the waiter at its channel."""
 
-    __slots__ = ("case", "selecting", "value")
+    __slots__ = ("case", "selecting", "turn", "value")
 
     def __init__(self, selecting: Selecting, case: Case) -> None:
         self.selecting = selecting
         self.case = case
         self.value: Any = None
+        self.turn = 0
 
     def wake(self, value: Any) -> None:
         self.selecting.withdraw()
+        self.selecting.strand.turn = self.turn
         self.selecting.strand.wake((self.case, value))
 
 

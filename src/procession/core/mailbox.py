@@ -59,9 +59,9 @@ class Inbox(ReceiveChannel[Message[Any]]):
         self._mailbox = mailbox
         self._buffer = mailbox.pending
 
-    def restore(self, value: Any) -> None:
+    def restore(self, value: Any, turn: int = 0) -> None:
         """Put back a message; to its topic's channel if somebody listens by now."""
-        self._mailbox.restore(value)
+        self._mailbox.restore(value, turn)
 
     def close(self) -> None:
         """An inbox closes with its process, not before. Raises Invalid."""
@@ -124,10 +124,10 @@ class Mailbox:
         if channel is not None:
             receiver = channel._receiver
             if receiver is not None:
-                # `_next_receiver`, without the call in the common case
-                channel._receiver = None
-                if channel._more_receivers:
-                    channel._receiver = channel._more_receivers.popleft()
+                if channel._more_receivers is None:  # the common case, without the call
+                    channel._receiver = None
+                else:
+                    channel._next_receiver()
                 receiver.wake(payload)
                 return
             self._take_room(topic)
@@ -187,19 +187,21 @@ class Mailbox:
         assert self.pending is not None
         messages = list(self.pending)
         self.pending.clear()  # in place: the inbox holds the same queue
+        if self.inbox_channel is not None:
+            self.inbox_channel._returned = None
         for message in messages:
             if message.topic == channel.topic:
                 channel.push(message if channel.messages else message.payload)
             else:
                 self.pending.append(message)
 
-    def restore(self, message: Message[Any]) -> None:
+    def restore(self, message: Message[Any], turn: int) -> None:
         """Take back, at the front, a message that was received from the inbox."""
         listener = self.topics.get(message.topic)
         if listener is not None:
-            listener.restore(message if listener.messages else message.payload)
+            listener.restore(message if listener.messages else message.payload, turn)
             return
-        ReceiveChannel.restore(self.inbox(), message)
+        ReceiveChannel.restore(self.inbox(), message, turn)
 
     def inbox(self) -> Inbox:
         """The channel of all that nobody listens to."""

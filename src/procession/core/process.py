@@ -74,6 +74,7 @@ class Process(Strand):
         self.scheduler = kernel.scheduler  # as Strand does, without the call
         self.value = None
         self.parked = None
+        self.turn = 0
         self.kernel = kernel
         self.host = host
         self.pid = pid

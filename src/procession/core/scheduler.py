@@ -56,8 +56,11 @@ class Parking(Protocol):
     def withdraw(self, strand: Any, /) -> None:
         """Forget a strand that waits here. Does nothing if it does not."""
 
-    def restore(self, value: Any, /) -> None:
-        """Take back what was handed to a strand that was interrupted before it could run."""
+    def restore(self, value: Any, turn: int = 0, /) -> None:
+        """Take back what was handed to a strand that was interrupted before it could run.
+
+        `turn` is the strand's: the order in which values were handed out.
+        """
 
 
 class Token:
@@ -88,7 +91,7 @@ _CREDIT = 200
 class Strand:
     """One line of execution that the scheduler can resume."""
 
-    __slots__ = ("parked", "scheduler", "value")
+    __slots__ = ("parked", "scheduler", "turn", "value")
 
     trap: ClassVar[Any] = PARKED
 
@@ -96,6 +99,7 @@ class Strand:
         self.scheduler = scheduler
         self.value: Any = None
         self.parked: Parking | None = None
+        self.turn = 0  # set by a channel that several receivers share: see ReceiveChannel.restore
 
     def step(self) -> None:
         """Run until the next wait or the end."""
@@ -127,7 +131,7 @@ class Strand:
                 if self.value is NOTHING:
                     at.withdraw(self)
                 else:
-                    at.restore(self.value)
+                    at.restore(self.value, self.turn)
             raise
         return self.value
 
