@@ -12,6 +12,7 @@ contract in the fewest words, not in the fastest.
 """
 
 import random
+from bisect import insort
 from collections import Counter, deque
 from itertools import count
 
@@ -58,6 +59,13 @@ class Mail:
         self.serial, self.sender, self.topic, self.payload = serial, sender, topic, payload
         self.call = call
         self.restored = False
+
+
+def age(value):
+    """What orders the values of a channel: those that came first have the lowest."""
+    if isinstance(value, Mail):
+        return value.serial
+    return value[-1] if isinstance(value, tuple) else value
 
 
 class Wait:
@@ -135,8 +143,9 @@ class Pipe:
         return False
 
     def restore(self, value):
+        """As if it had never been handed out: SEMANTICS 4.4."""
         if not self.hand(value):
-            self.values.insert(0, value)
+            insort(self.values, value, key=age)
 
     def close(self):
         self.closed = True
@@ -167,7 +176,7 @@ class Topic(Pipe):
         if self.closed:
             super().restore(mail)
         elif not self.hand(mail):
-            self.owner.mail.insert(0, mail)
+            insort(self.owner.mail, mail, key=age)
             self.owner.slack += "limit after restore" in FAULTS
 
     def close(self):
@@ -197,7 +206,7 @@ class Inbox(Pipe):
         mail.restored = True
         listener = self.owner.topics.get(mail.topic)
         if not (listener or self).hand(mail):
-            self.owner.mail.insert(0, mail)
+            insort(self.owner.mail, mail, key=age)
             self.owner.slack += "limit after restore" in FAULTS
 
 
@@ -297,7 +306,7 @@ class World:
         for watcher in watchers:
             self.unmonitor(watcher, proc.pid)
             self.exits[watcher.pid, proc.pid] += 1
-            watcher.events.push(("pid.exit", proc.pid, result, kind))
+            watcher.events.push(("pid.exit", proc.pid, result, kind, next(self.serial)))
         for wait in callers:
             wait.settle(0, (result, kind))
         links = list(proc.links.values())
@@ -305,7 +314,7 @@ class World:
             self.unlink(proc, peer.pid)
             if error is not None:
                 if peer.trap:
-                    peer.events.push(("pid.link.down", proc.pid, result, kind))
+                    peer.events.push(("pid.link.down", proc.pid, result, kind, next(self.serial)))
                 else:
                     self.doom(peer, Internal, "linked process failed")
         return bool(watchers or callers or (links and error is not None))
@@ -358,7 +367,7 @@ class Desk:
     def withdraw(self, strand):
         pass
 
-    def restore(self, value):
+    def restore(self, value, turn=0):
         pass
 
 
@@ -991,7 +1000,7 @@ class Machine(RuleBasedStateMachine):
     def receive_event(self, me, value, got):
         assert (got.kind, got.sender) == value[:2]
         if got.kind == "pid.cancel":
-            assert (got.reason, got.deadline) == value[2:]
+            assert (got.reason, got.deadline) == value[2:4]
             return
         assert got.result == value[2]
         assert (got.error and got.error.kind) == value[3]
@@ -1073,7 +1082,9 @@ class Machine(RuleBasedStateMachine):
         _, error = outcome_of(self.kernel.cancel, me.actor.pid, dest, "why", deadline)
         assert error is (NotFound if target is None else None)
         if target is not None:
-            target.events.push(("pid.cancel", me.actor.pid, "why", deadline))
+            target.events.push(
+                ("pid.cancel", me.actor.pid, "why", deadline, next(self.world.serial))
+            )
             if deadline is not None:
                 self.world.set_deadline(target, self.clock.now + deadline)
 

@@ -308,7 +308,7 @@ class Place:
     def withdraw(self, strand):
         self.log.append("withdraw")
 
-    def restore(self, value):
+    def restore(self, value, turn=0):
         self.log.append(("restore", value))
 
 
