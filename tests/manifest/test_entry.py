@@ -354,7 +354,7 @@ MEMORY = "expected a number of bytes, or a size such as 64MiB, got"
         (
             "step_limit: soon",
             "step_limit: 'soon' is no duration: write a number with its unit, such as "
-            '"100ms", "1.5s" or "1h30m" (units: ns us ms s m h)',
+            "'100ms', '1.5s' or '1h30m' (units: ns us ms s m h)",
         ),
         ("lua: own", "lua: expected a mapping, got 'own'"),
         (
