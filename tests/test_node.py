@@ -305,3 +305,11 @@ def test_nodes_run_in_several_threads_at_once():
         return await asyncio.gather(*(asyncio.to_thread(in_thread, n) for n in range(1, 5)))
 
     assert asyncio.run(program()) == [200, 400, 600, 800]
+
+
+def test_run_inside_a_running_loop_says_what_to_use():
+    async def program():
+        with pytest.raises(Invalid, match="use `Node`"):
+            procession.run(double, 1)
+
+    asyncio.run(program())

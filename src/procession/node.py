@@ -294,8 +294,10 @@ def run(
 ) -> Any:
     """Boot a node, run `main` as a process, stop the node; return its result or raise its error.
 
-    The `asyncio.run` of the runtime.
+    The `asyncio.run` of the runtime. Raises Invalid inside a running event loop: there, use Node.
     """
+    if asyncio._get_running_loop() is not None:
+        raise Invalid("procession.run starts an event loop, and one is running: use `Node` in it")
 
     async def boot() -> Any:
         async with Node(app, quiet_exits=quiet_exits) as node:
