@@ -46,7 +46,7 @@ from procession.core.scheduler import NOTHING, PARKED, Strand
 
 EMPTY, CLOSED = "EMPTY", "CLOSED"  # the model's own
 
-FAULTS = {"limit after restore", "close wakes a select twice"}
+FAULTS = {"limit after restore", "close wakes a select twice", "order after restore"}
 """Faults of the machine that are known, and that the model steps around until they are mended."""
 
 # -- the model ---------------------------------------------------------------------------------
@@ -109,6 +109,7 @@ class Pipe:
         self.receivers = []
         self.senders = []
         self.closed = False
+        self.returned = set()  # the ages of what was given back
         self.real = None
 
     def take(self):
@@ -146,6 +147,7 @@ class Pipe:
         """As if it had never been handed out: SEMANTICS 4.4."""
         if not self.hand(value):
             insort(self.values, value, key=age)
+            self.returned.add(age(value))
 
     def close(self):
         self.closed = True
@@ -890,6 +892,47 @@ class Machine(RuleBasedStateMachine):
             pipe, kind, _ = wait.arms[index]
             if kind == "take" and value is not CLOSED:
                 pipe.restore(value)
+                if "order after restore" in FAULTS:
+                    self.follow_order(pipe, value)
+
+    def follow_order(self, pipe, value):
+        """Believe the machine about the order of what was given back, and only about that."""
+        if isinstance(value, Mail):
+            owner = pipe.owner
+            if not pipe.closed:
+                pipe = owner.topics.get(value.topic) or owner.inbox
+                queue = owner.mail
+            else:
+                queue = pipe.values
+            mine = [mail for mail in queue if pipe.closed or self.listener_of(owner, mail) is pipe]
+            real = list(pipe.real._buffer or ())
+            if isinstance(pipe, Inbox) or pipe.messages:
+                real = [message.payload for message in real]
+            key = lambda mail: real.index(mail.payload)  # noqa: E731
+        else:
+            queue = mine = pipe.values
+            real = list(pipe.real._buffer or ())
+            if pipe.real.__class__ is not Channel:
+                real = [self.told(event) for event in real]
+            key = lambda item: real.index(item[:-1] if isinstance(item, tuple) else item)  # noqa: E731
+        ordered = sorted(mine, key=key)
+        fresh = [not self.was_back(pipe, item) for item in ordered]
+        assert fresh == sorted(fresh), "what was given back comes before all else"
+        ages = [age(item) for item in ordered if not self.was_back(pipe, item)]
+        assert ages == sorted(ages)
+        back = {id(item) for item in mine}
+        queue[:] = [ordered.pop(0) if id(item) in back else item for item in queue]
+
+    def was_back(self, pipe, item):
+        return item.restored if isinstance(item, Mail) else age(item) in pipe.returned
+
+    def told(self, event):
+        if event.kind == "pid.cancel":
+            return event.kind, event.sender, event.reason, event.deadline
+        return event.kind, event.sender, event.result, event.error and event.error.kind
+
+    def listener_of(self, proc, mail):
+        return proc.topics.get(mail.topic) or proc.inbox
 
     def channel_of(self, me, name):
         """The model of a channel, made if need be."""
@@ -1213,6 +1256,46 @@ class Machine(RuleBasedStateMachine):
                 strand.interrupt()
         if then:
             self.run(1 if then == "step" else 50)
+
+    @rule(
+        ties=st.sampled_from(["link", "monitor", "link monitor", "monitor link"]),
+        trap=FLAG,
+        end=st.sampled_from(["result", "error", "terminate", "cancel"]),
+        deadlines=st.tuples(SECONDS, SECONDS),
+    )
+    def one_sees_another_end(self, ties, trap, end, deadlines):
+        idle = [actor for actor in self.living if actor.wait is None]
+        if len(idle) < 2:
+            return
+        one, other = idle[:2]
+        orders = [("trap", trap), *(("tie", tie, other.pid) for tie in ties.split())]
+        if end == "terminate":
+            orders += [("terminate", other.pid)]
+        elif end == "cancel":
+            orders += [("cancel", other.pid, deadline) for deadline in deadlines]
+        self.give([one], 0, orders, 50)
+        if end in ("result", "error") and other.alive:
+            self.give([other], 0, [("end", end)], 50)
+        takes = [("select", [("events", "take")], True)] * 3
+        if one.alive:
+            self.give([one], 0, takes, 50)
+
+    @rule(who=ANY, arm=ARM, steps=st.sampled_from([1, 1, 4, 50]), then=STEPS)
+    def all_that_was_handed_out_is_given_back(self, who, arm, steps, then):
+        """One strand after another waits and gets something; then all are interrupted."""
+        actors = [actor for actor in self.living if actor.wait is None]
+        if not actors:
+            return
+        actor = actors[who % len(actors)]
+        for strand in (actor, *actor.limbs):
+            if strand.wait is None and strand.coro is not None:
+                self.give([strand], 0, [("receive_or_send", arm)], steps)
+                self.the_world_sends(actor.pid, arm[0] if arm[0] in ("a", "b") else "c")
+        for strand in (actor, *actor.limbs):
+            if strand.wait is not None and strand.wait.outcome is not None:
+                strand.interrupt()
+        if then:
+            self.run(then)
 
     def make_ready(self, strand, pipe, kind, close):
         actor = strand.actor
