@@ -496,3 +496,48 @@ def test_values_given_back_by_several_receivers_keep_their_order(run, source, ba
         return values
 
     assert run(main) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.semantics("4.3", "4.6")
+def test_closing_a_channel_wakes_a_select_with_two_sends_on_it_once(run):
+    async def main():
+        ch = channel.new()
+        asyncio.get_running_loop().call_soon(ch.close)
+        with pytest.raises(ChannelClosed):
+            await channel.select(ch.case_send(1), ch.case_send(2))
+        got = await channel.select(process.listen("never"), time.after("2ms"))
+        return got.ok and got.value is not None
+
+    assert run(main) is True
+
+
+@pytest.mark.semantics("6.8")
+def test_messages_given_back_count_against_the_mailbox(app):
+    node_run = app(
+        hosts={"small": "{mailbox: 2}"},
+        entries={"main": "main.py"},
+        files={
+            "main.py": """
+import asyncio
+from procession import LimitExceeded, process, time
+async def main():
+    inbox, me, accepted = process.inbox(), process.pid(), 0
+    for _ in range(3):
+        task = asyncio.create_task(inbox.receive())
+        await time.sleep("1ms")
+        if task.done():
+            continue
+        process.send(me, "t", 1)
+        task.cancel()
+        await asyncio.wait([task])
+    for _ in range(5):
+        try:
+            process.send(me, "t", 1)
+            accepted += 1
+        except LimitExceeded:
+            pass
+    return [accepted, inbox.buffered]
+"""
+        },
+    )
+    assert node_run("app:main") == [1, 2]

@@ -232,9 +232,8 @@ class Channel(ReceiveChannel[T]):
         Closing again does nothing.
         """
         super().close()
-        senders, self._senders = self._senders, None
-        for sending in senders or ():
-            sending.wake(CLOSED)
+        while self._senders:  # one by one: a select withdraws its other arms from the queue
+            self._senders.popleft().wake(CLOSED)
 
     def take(self) -> Any:
         """The next value without waiting, or EMPTY, or CLOSED."""

@@ -41,6 +41,12 @@ class TopicChannel(ReceiveChannel[Any]):
         self.messages = messages
         self.payload_type = payload_type
 
+    def restore(self, value: Any, turn: int = 0) -> None:
+        """Put back, at the front, a value that its receiver could not use."""
+        if self._mailbox is not None:
+            self._mailbox.note_restored()
+        super().restore(value, turn)
+
     def close(self) -> None:
         """Stop listening: later messages fall to the inbox. SEMANTICS 6.6."""
         mailbox, self._mailbox = self._mailbox, None
@@ -144,15 +150,18 @@ class Mailbox:
         `_room` is how many fit for certain. Receivers do not raise it, or each would pay for it;
         instead all is counted anew when it is used up.
         """
-        if not self._room:
+        if self._room <= 0:
             self._room = self.limit - self.size
             if self._room <= 0:
-                self._room = 0
                 raise LimitExceeded(
                     f"mailbox full: {self.limit} messages wait",
                     retryable=True,
                     details={"topic": topic},
                 )
+        self._room -= 1
+
+    def note_restored(self) -> None:
+        """Account for a message that came back: it was handed over without taking room."""
         self._room -= 1
 
     def listen(self, topic: str, messages: bool | None, payload_type: Any) -> TopicChannel:
@@ -201,6 +210,7 @@ class Mailbox:
         if listener is not None:
             listener.restore(message if listener.messages else message.payload, turn)
             return
+        self.note_restored()
         ReceiveChannel.restore(self.inbox(), message, turn)
 
     def inbox(self) -> Inbox:
