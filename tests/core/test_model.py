@@ -46,7 +46,7 @@ from procession.core.scheduler import NOTHING, PARKED, Strand
 
 EMPTY, CLOSED = "EMPTY", "CLOSED"  # the model's own
 
-FAULTS = {"order after restore"}
+FAULTS = set()
 """Faults of the machine that are known, and that the model steps around until they are mended."""
 
 # -- the model ---------------------------------------------------------------------------------

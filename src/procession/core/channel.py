@@ -29,7 +29,8 @@ T = TypeVar("T")
 EMPTY = Token("EMPTY")
 """`take` found nothing: a receiver would have to wait."""
 
-_turns = count(1)  # values that were handed out, over all channels that receivers share
+turns = count(1)
+"""Numbers the values that leave channels, so that those that come back find their order again."""
 
 CLOSED = Token("CLOSED")
 """The channel is closed, and there is nothing left to take."""
@@ -84,10 +85,13 @@ class ReceiveChannel(Generic[T]):
         """
         scheduler = self._scheduler
         if self._buffer or self._senders or self.closed:
-            value = self.take()
             scheduler.credit -= 1
             if scheduler.credit < 0:
-                await scheduler.repay(self, value)
+                turn = self.next_turn()
+                value = self.take()
+                await scheduler.repay(self, value, turn)
+            else:
+                value = self.take()
         else:
             strand = scheduler.current or scheduler.strand()
             if self._receiver is None:  # `enlist`, without the call: this is the hottest path
@@ -141,6 +145,10 @@ class ReceiveChannel(Generic[T]):
             return self._buffer.popleft()
         return CLOSED if self.closed else EMPTY
 
+    def next_turn(self) -> int:
+        """The turn of the value that `take` would give."""
+        return self._returned[0] if self._returned else next(turns)
+
     def push(self, value: Any) -> None:
         """Hand a value to the receiver that has waited longest, or keep it for the next one."""
         if self._receiver is not None:
@@ -175,7 +183,9 @@ class ReceiveChannel(Generic[T]):
         if value is CLOSED:
             return
         if self._receiver is not None:
-            self._next_receiver().wake(value)
+            waiter = self._next_receiver()
+            waiter.turn = turn
+            waiter.wake(value)
             return
         if self._buffer is None:
             self._buffer = deque()
@@ -188,11 +198,8 @@ class ReceiveChannel(Generic[T]):
     def _next_receiver(self) -> Waiter:
         """Take out the receiver that has waited longest. Only if there is one."""
         waiter: Waiter = self._receiver  # type: ignore[assignment]
-        if self._more_receivers is None:
-            self._receiver = None
-        else:
-            self._receiver = self._more_receivers.popleft() if self._more_receivers else None
-            waiter.turn = next(_turns)
+        self._receiver = self._more_receivers.popleft() if self._more_receivers else None
+        waiter.turn = next(turns)
         return waiter
 
 
@@ -430,11 +437,12 @@ async def select(
     """Wait until one case can go on, and let it: see `procession.channel.select`."""
     cases = [_as_case(entry, index) for index, entry in enumerate(entries)]
     for case in cases:
+        turn = case.channel.next_turn()
         value = case.attempt()
         if value is not EMPTY:
             scheduler.credit -= 1
             if scheduler.credit < 0:
-                await scheduler.repay(case, value)
+                await scheduler.repay(case, value, turn)
             return case.outcome(value)
     if default:
         return Selected(None, None, ok=True, default=True)

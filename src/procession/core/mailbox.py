@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from procession.core.channel import ReceiveChannel
+from procession.core.channel import ReceiveChannel, turns
 from procession.core.errors import Conflict, Invalid, LimitExceeded
 from procession.core.event import Event
 from procession.core.message import Message, ReplyTo, check_topic
@@ -130,10 +130,10 @@ class Mailbox:
         if channel is not None:
             receiver = channel._receiver
             if receiver is not None:
-                if channel._more_receivers is None:  # the common case, without the call
-                    channel._receiver = None
-                else:
-                    channel._next_receiver()
+                # `_next_receiver`, without the call
+                more = channel._more_receivers
+                channel._receiver = more.popleft() if more else None
+                receiver.turn = next(turns)
                 receiver.wake(payload)
                 return
             self._take_room(topic)
@@ -194,15 +194,21 @@ class Mailbox:
 
     def _claim(self, channel: TopicChannel) -> None:
         assert self.pending is not None
-        messages = list(self.pending)
+        messages, inbox = list(self.pending), self.inbox_channel
         self.pending.clear()  # in place: the inbox holds the same queue
-        if self.inbox_channel is not None:
-            self.inbox_channel._returned = None
-        for message in messages:
+        # The first ones may have been given back: their turns go with them.
+        returned = inbox._returned if inbox is not None and inbox._returned else []
+        kept, claimed = [], []
+        for index, message in enumerate(messages):
             if message.topic == channel.topic:
                 channel.push(message if channel.messages else message.payload)
+                claimed += returned[index : index + 1]
             else:
                 self.pending.append(message)
+                kept += returned[index : index + 1]
+        channel._returned = claimed
+        if inbox is not None:
+            inbox._returned = kept
 
     def restore(self, message: Message[Any], turn: int) -> None:
         """Take back, at the front, a message that was received from the inbox."""

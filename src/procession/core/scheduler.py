@@ -99,7 +99,7 @@ class Strand:
         self.scheduler = scheduler
         self.value: Any = None
         self.parked: Parking | None = None
-        self.turn = 0  # set by a channel that several receivers share: see ReceiveChannel.restore
+        self.turn = 0  # of the value that was handed over: see ReceiveChannel.restore
 
     def step(self) -> None:
         """Run until the next wait or the end."""
@@ -206,7 +206,7 @@ class Scheduler:
         strand.wake(None)
         await strand.park(None)
 
-    async def repay(self, at: Parking | None = None, value: Any = None) -> None:
+    async def repay(self, at: Parking | None = None, value: Any = None, turn: int = 0) -> None:
         """Pause, after so many waits that ended at once that the credit is used up.
 
         Without it a strand whose channels are never empty would starve all others. If the pause
@@ -217,7 +217,7 @@ class Scheduler:
             await self.pause()
         except BaseException:
             if at is not None:
-                at.restore(value)
+                at.restore(value, turn)
             raise
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
