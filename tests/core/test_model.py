@@ -46,9 +46,6 @@ from procession.core.scheduler import NOTHING, PARKED, Strand
 
 EMPTY, CLOSED = "EMPTY", "CLOSED"  # the model's own
 
-FAULTS = set()
-"""Faults of the machine that are known, and that the model steps around until they are mended."""
-
 # -- the model ---------------------------------------------------------------------------------
 
 
@@ -109,7 +106,6 @@ class Pipe:
         self.receivers = []
         self.senders = []
         self.closed = False
-        self.returned = set()  # the ages of what was given back
         self.real = None
 
     def take(self):
@@ -147,7 +143,6 @@ class Pipe:
         """As if it had never been handed out: SEMANTICS 4.4."""
         if not self.hand(value):
             insort(self.values, value, key=age)
-            self.returned.add(age(value))
 
     def close(self):
         self.closed = True
@@ -179,7 +174,6 @@ class Topic(Pipe):
             super().restore(mail)
         elif not self.hand(mail):
             insort(self.owner.mail, mail, key=age)
-            self.owner.slack += "limit after restore" in FAULTS
 
     def close(self):
         if not self.closed:
@@ -209,7 +203,6 @@ class Inbox(Pipe):
         listener = self.owner.topics.get(mail.topic)
         if not (listener or self).hand(mail):
             insort(self.owner.mail, mail, key=age)
-            self.owner.slack += "limit after restore" in FAULTS
 
 
 class Proc:
@@ -228,7 +221,6 @@ class Proc:
         self.events = Pipe()
         self.pipes = [Pipe(0), Pipe(1)]
         self.deadline = None  # the timer that ends it
-        self.slack = 0  # how many more than the limit may be accepted: FAULTS
 
 
 class World:
@@ -763,10 +755,6 @@ class Machine(RuleBasedStateMachine):
         expected = self.world.deliver(dest, mail)
         values = (mail.serial,) * (2 if many else 1)
         got, error = outcome_of(self.kernel.send, sender, dest, topic, values)
-        if expected is LimitExceeded and error is None and target.slack:
-            target.slack -= 1
-            target.mail.append(mail)
-            expected = None
         assert error is expected
         if error is None:
             assert got.pid == target.pid
@@ -778,8 +766,6 @@ class Machine(RuleBasedStateMachine):
         mail = self.mail(me.actor.pid, topic, False, wait)
         target = self.world.resolve(dest)
         expected = self.world.deliver(dest, mail)
-        if expected is LimitExceeded and target.slack:
-            return
         if expected is None:
             self.accepted[mail.serial] = target.pid
             wait.target = target
@@ -890,39 +876,6 @@ class Machine(RuleBasedStateMachine):
             pipe, kind, _ = wait.arms[index]
             if kind == "take" and value is not CLOSED:
                 pipe.restore(value)
-                if "order after restore" in FAULTS:
-                    self.follow_order(pipe, value)
-
-    def follow_order(self, pipe, value):
-        """Believe the machine about the order of what was given back, and only about that."""
-        if isinstance(value, Mail):
-            owner = pipe.owner
-            if not pipe.closed:
-                pipe = owner.topics.get(value.topic) or owner.inbox
-                queue = owner.mail
-            else:
-                queue = pipe.values
-            mine = [mail for mail in queue if pipe.closed or self.listener_of(owner, mail) is pipe]
-            real = list(pipe.real._buffer or ())
-            if isinstance(pipe, Inbox) or pipe.messages:
-                real = [message.payload for message in real]
-            key = lambda mail: real.index(mail.payload)  # noqa: E731
-        else:
-            queue = mine = pipe.values
-            real = list(pipe.real._buffer or ())
-            if pipe.real.__class__ is not Channel:
-                real = [self.told(event) for event in real]
-            key = lambda item: real.index(item[:-1] if isinstance(item, tuple) else item)  # noqa: E731
-        ordered = sorted(mine, key=key)
-        fresh = [not self.was_back(pipe, item) for item in ordered]
-        assert fresh == sorted(fresh), "what was given back comes before all else"
-        ages = [age(item) for item in ordered if not self.was_back(pipe, item)]
-        assert ages == sorted(ages)
-        back = {id(item) for item in mine}
-        queue[:] = [ordered.pop(0) if id(item) in back else item for item in queue]
-
-    def was_back(self, pipe, item):
-        return item.restored if isinstance(item, Mail) else age(item) in pipe.returned
 
     def told(self, event):
         if event.kind == "pid.cancel":
@@ -961,9 +914,6 @@ class Machine(RuleBasedStateMachine):
         """Receive from or send to several channels; `plain`: to one, without a select."""
         arms = []
         for name, kind in names:
-            twice = kind == "put" and any(kind == "put" for _, kind, _ in arms)
-            if twice and "close wakes a select twice" in FAULTS:
-                continue
             pipe = self.channel_of(me, name)
             arms.append((pipe, kind, next(self.numbers) if kind == "put" else None))
         wait, expected = Wait("select", arms), None
