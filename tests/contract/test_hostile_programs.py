@@ -295,15 +295,8 @@ def test_a_typed_receiver_gets_back_what_was_sent(run):
     run(main)
 
 
-class Name(str):
-    __slots__ = ()
-
-
 @pytest.mark.semantics("3.3")
 def test_keys_that_would_become_one_are_refused(run):
-    class Key:
-        pass
-
     import enum
 
     class Letter(enum.Enum):
