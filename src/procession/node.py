@@ -22,10 +22,11 @@ from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you
 from procession.core.host import Host
 from procession.core.process import LINK_FAILURE, current_process
 from procession.guests.failure import describe, log_with_traceback, traceback_of
+from procession.guests.lua.guest import LuaGuest
 from procession.guests.python import PythonGuest
 from procession.guests.source import PythonSources
 from procession.hosts.inline import InlineDriver
-from procession.manifest.entry import HostEntry, LuaEntry, PythonEntry
+from procession.manifest.entry import Declared, HostEntry, HostOptions, LuaEntry, PythonEntry
 from procession.manifest.loader import Manifest, load_manifest
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("procession.process")
 
 T = TypeVar("T")
+
+_PROCESSES = ("process.py", "process.lua")
+_FUNCTIONS = ("function.py", "function.lua")
 
 DEFAULT_HOST = "app:processes"
 """The host of an app whose manifest declares none."""
@@ -68,6 +72,7 @@ class Node:
         self._sources = PythonSources(self.manifest.root)
         self._driver: InlineDriver | None = None
         self._guest: PythonGuest | None = None
+        self._lua: LuaGuest | None = None
 
     # -- life --------------------------------------------------------------------------------
 
@@ -78,6 +83,8 @@ class Node:
         loop = asyncio.get_running_loop()
         self._guest = guest = PythonGuest(loop, contextvars.copy_context())
         self._driver = driver = InlineDriver(loop, guest.adopt, self._load, self._on_failure)
+        self._lua = LuaGuest(self.manifest.root, self._lua_entry, self._host_options)
+        self._lua.kernel = driver.kernel
         hosts = [entry for entry in self.manifest.entries.values() if isinstance(entry, HostEntry)]
         for entry in hosts:
             options = entry.host
@@ -123,6 +130,9 @@ class Node:
             self._driver = self._guest = None
             driver.close()
             guest.close()
+            if self._lua is not None:
+                self._lua.close()
+                self._lua = None
             sys.path.remove(str(self.manifest.root))
 
     async def __aenter__(self) -> Node:
@@ -221,6 +231,11 @@ class Node:
         """
         assert self._guest is not None
         if isinstance(entry, str):
+            declared = self.manifest.entries.get(entry)
+            if isinstance(declared, LuaEntry):
+                assert self._lua is not None
+                self._check_kind(declared, to_execute)
+                return self._lua.program(declared)
             return self._guest.program(self._function(entry, to_execute), entry)
         if not callable(entry):
             raise TypeError(
@@ -241,14 +256,24 @@ class Node:
                 raise Invalid(f"{error.message}{hint}") from None
             except NotFound as error:
                 raise NotFound(f"{error.message}{hint}") from None
-        if isinstance(entry, LuaEntry):
-            raise NotFound(f"entry not found: {reference!r} is of kind {entry.kind}: no Lua guest")
-        is_process = entry.kind.startswith("process.")
-        if not isinstance(entry, PythonEntry) or not (is_process or to_execute):
-            raise NotFound(f"entry not found: {reference!r} is no process, but a {entry.kind}")
+        self._check_kind(entry, to_execute)
+        assert isinstance(entry, PythonEntry)
         if entry.python is not None:
             return self._sources.function_by_reference(entry.python)
         return self._sources.function_in_file(entry.path, entry.method)
+
+    def _check_kind(self, entry: Declared, to_execute: bool) -> None:
+        kinds = (*_PROCESSES, *_FUNCTIONS) if to_execute else _PROCESSES
+        if entry.kind not in kinds:
+            raise NotFound(f"entry not found: {entry.id!r} is no process, but a {entry.kind}")
+
+    def _lua_entry(self, reference: str) -> LuaEntry | None:
+        entry = self.manifest.entries.get(reference)
+        return entry if isinstance(entry, LuaEntry) else None
+
+    def _host_options(self, host_id: str) -> HostOptions:
+        entry = self.manifest.entries.get(host_id)
+        return entry.host if isinstance(entry, HostEntry) else HostOptions()
 
     def _on_failure(self, process: Process, exit: Event, noticed: bool) -> None:
         """Say it once, unless that is somebody else's business."""

@@ -3,7 +3,7 @@
 A strand is anything that can be resumed. A process is one; what else waits on its behalf (an
 asyncio task, a Lua coroutine) is one too. The protocol:
 
-    strand.step()     run until the next wait. Called by the scheduler only.
+    strand.step()     run until the next wait; True: the slice is over. For the scheduler only.
     strand.park(at)   wait. `at` is where: it can take the strand off again.
     strand.wake(v)    end the wait with v. Called by whatever the strand was parked at, once.
 
@@ -101,8 +101,8 @@ class Strand:
         self.parked: Parking | None = None
         self.turn = 0  # of the value that was handed over: see ReceiveChannel.restore
 
-    def step(self) -> None:
-        """Run until the next wait or the end."""
+    def step(self) -> bool | None:
+        """Run until the next wait or the end; True if it was interrupted: the slice is over."""
         raise NotImplementedError
 
     def wake(self, value: Any) -> None:
@@ -188,7 +188,8 @@ class Scheduler:
             while ready:
                 strand = popleft()
                 self.current = strand
-                strand.step()
+                if strand.step():
+                    break
                 steps -= 1
                 if not steps:
                     if clock() >= end:

@@ -60,10 +60,11 @@ class LuaEntry(Code, frozen=True, kw_only=True):
 
 
 class LuaOptions(msgspec.Struct, frozen=True):
-    """How a host runs Lua. `memory` is in bytes."""
+    """How a host runs Lua. `memory` is in bytes; `compat`: see docs/reference/lua.md."""
 
     state: Literal["shared", "own"] = "shared"
     memory: int = DEFAULT_LUA_MEMORY
+    compat: Literal["none", "wippy"] = "none"
 
 
 class HostOptions(msgspec.Struct, frozen=True):
@@ -175,6 +176,7 @@ def _read_host(section: Section, find: FindSource) -> dict[str, Any]:
         lua=LuaOptions(
             state=lua.take("state", check.one_of("shared", "own"), "shared"),
             memory=lua.take("memory", check.memory, DEFAULT_LUA_MEMORY),
+            compat=lua.take("compat", check.one_of("none", "wippy"), "none"),
         ),
     )
     for without_effect in ("workers", "queue_size", "local_queue_size"):

@@ -1,0 +1,212 @@
+-- What runs in the coroutine of a process: its chunk, then its main, then how it ended.
+
+local kit = ...
+
+local type, error, select, next, setmetatable = type, error, select, next, setmetatable
+local xpcall, load, byte, gsub, format = xpcall, load, string.byte, string.gsub, string.format
+local yield, running, close, status = coroutine.yield, coroutine.running, coroutine.close, coroutine.status
+local host, is_error = kit.host, kit.is_error
+local READY = kit.marks.READY
+
+-- -- chunks ------------------------------------------------------------------------------------------
+
+-- A chunk is compiled once per state, as a function of the environment; each process calls it with
+-- its own. The wrapper is on the first line, so lines stay as they are.
+local chunks = {}
+
+local function compile(id, source, name, modules, imports)
+  local _, problem = load(source, "@" .. name, "t")
+  if problem then
+    return false, problem
+  end
+  local make, refused = load("return function(_ENV, require, ...) " .. source .. "\nend", "@" .. name, "t")
+  if not make then
+    return false, refused
+  end
+  local chunk = { run = make(), name = name, modules = {}, imports = {} }
+  for module in modules:gmatch("[^\n]+") do
+    chunk.modules[module] = true
+  end
+  for alias, reference in imports:gmatch("([^\n\t]+)\t([^\n]+)") do
+    chunk.imports[alias] = reference
+  end
+  chunks[id] = chunk
+  return true
+end
+
+-- -- modules -----------------------------------------------------------------------------------------
+
+local LOADING = {}
+local run_chunk
+
+-- `require` for a chunk: what its entry declares, made once per process.
+local function new_require(chunk, env, loaded)
+  return function(name)
+    if type(name) ~= "string" then
+      error("bad argument #1 to 'require' (string expected, got " .. kit.type_name(name) .. ")", 2)
+    end
+    local reference = chunk.imports[name]
+    local key = reference or name
+    if reference == nil and not chunk.modules[name] then
+      error("module '" .. name .. "' not found" .. host.module_hint(name, chunk.name), 2)
+    end
+    local value = loaded[key]
+    if value == LOADING then
+      error("module '" .. name .. "' requires itself", 2)
+    elseif value == nil then
+      loaded[key] = LOADING
+      if reference then
+        local id, kind, message = host.library(reference)
+        if not id then
+          loaded[key] = nil
+          error(kit.new_error(kind, message), 2)
+        end
+        value = run_chunk(chunks[id], env, loaded)
+        if value == nil then
+          value = true
+        end
+      else
+        local module = kit.module(name)
+        value = type(module) == "table" and kit.overlay(module) or module
+      end
+      loaded[key] = value
+    end
+    return value
+  end
+end
+
+function run_chunk(chunk, env, loaded)
+  return chunk.run(env, new_require(chunk, env, loaded))
+end
+
+-- -- how it ended ------------------------------------------------------------------------------------
+
+local Traced = {}
+
+local function with_traceback(err)
+  return setmetatable({ err, kit.traceback(2) }, Traced)
+end
+
+-- For Python: kind, message, retryable, traceback, and the number of flat values of the details.
+local function failure(err, traceback)
+  local kind, message, retryable, details = "Internal", nil, nil, nil
+  if is_error(err) then
+    kind, message, retryable, details = kit.error_parts(err)
+    if traceback == nil then
+      traceback = err:stack()
+    end
+  elseif type(err) == "table" then
+    details = err
+    message = type(err.message) == "string" and err.message or kit.tostring(err)
+    if kit.metatable_of(err) == nil and type(err.message) ~= "string" then
+      message = "error object " .. kit.show(err, 0, {})
+    end
+    if kit.is_kind(err.kind) then
+      kind = err.kind
+    end
+    if type(err.retryable) == "boolean" then
+      retryable = err.retryable
+    end
+  elseif type(err) == "string" then
+    message = err
+  else
+    message = "error value: " .. kit.tostring(err)
+  end
+  if type(message) ~= "string" then
+    message = "error"
+  end
+  local count = details ~= nil and kit.flat_of(details, "details") or nil
+  return "failed", kind, message, retryable, traceback, count
+end
+
+local function ended(ok, ...)
+  if not ok then
+    local err, traceback = ..., nil
+    if kit.metatable_of(err) == Traced then
+      err, traceback = err[1], err[2]
+    end
+    return failure(err, traceback)
+  end
+  local value, err = ...
+  if type(err) == "string" then
+    return "failed", "Internal", err, false, nil, nil
+  elseif is_error(err) then
+    return failure(err, nil)
+  end
+  local kind = type(value)
+  if kind == "table" or kind == "function" or kind == "userdata" or kind == "thread" then
+    local count, refused = kit.flat_of(value, "result")
+    if count == nil then
+      return failure(refused, nil)
+    end
+    return "flat", count
+  end
+  return "done", value
+end
+
+local function arguments(is_flat, ...)
+  if is_flat then
+    return kit.build_all(...)
+  end
+  return ...
+end
+
+local function start(id, method)
+  local chunk = chunks[id]
+  local env = kit.new_environment(chunk.modules)
+  local exports = run_chunk(chunk, env, {})
+  local main
+  if type(exports) == "table" then
+    main = exports[method]
+  elseif type(exports) == "function" and method == "main" then
+    main = exports
+  end
+  if type(main) ~= "function" then
+    local names = {}
+    if type(exports) == "table" then
+      for name, value in next, exports do
+        if type(name) == "string" and type(value) == "function" then
+          names[#names + 1] = name
+        end
+      end
+    end
+    error(kit.new_error("NotFound", format("method not found: '%s' in %s%s", method, chunk.name, host.hint(method, table.concat(names, "\n")))), 0)
+  end
+  return main(arguments(yield(READY, format("%p", running()))))
+end
+
+local function body(id, method)
+  return ended(xpcall(start, with_traceback, id, method))
+end
+
+-- A coroutine that the program spawned.
+local function strand_start(f)
+  yield(READY, format("%p", running()))
+  f()
+end
+
+local function strand_body(f)
+  return ended(xpcall(strand_start, with_traceback, f))
+end
+
+-- -- from outside ----------------------------------------------------------------------------------------
+
+local exports = kit.exports
+exports.compile = compile
+exports.body = body
+exports.strand_body = strand_body
+exports.traceback_of = kit.traceback_of
+
+-- End a suspended coroutine: its to-be-closed variables are closed.
+function exports.close(co)
+  if status(co) == "suspended" then
+    close(co)
+  end
+end
+
+-- Forget what a process left in the state.
+function exports.release(pid)
+  kit.extensions[pid] = nil
+end
+
+return exports

@@ -1,0 +1,184 @@
+-- Error objects: kind, message, retryable, details, and the stack where they were made. SEMANTICS 2.
+
+local kit = ...
+
+local type, error, setmetatable, getmetatable, rawget = type, error, setmetatable, getmetatable, rawget
+local tostring, traceback, next = tostring, debug.traceback, next
+
+local KINDS = {
+  NOT_FOUND = "NotFound",
+  ALREADY_EXISTS = "AlreadyExists",
+  INVALID = "Invalid",
+  PERMISSION_DENIED = "PermissionDenied",
+  UNAVAILABLE = "Unavailable",
+  INTERNAL = "Internal",
+  CANCELED = "Canceled",
+  CONFLICT = "Conflict",
+  TIMEOUT = "Timeout",
+  RATE_LIMITED = "RateLimited",
+  TERMINATED = "Terminated",
+  LIMIT_EXCEEDED = "LimitExceeded",
+}
+local KNOWN = {}
+for _, kind in next, KINDS do
+  KNOWN[kind] = true
+end
+
+function kit.is_kind(v)
+  return KNOWN[v] == true
+end
+
+local Error = { __metatable = false, __name = "error" }
+local methods = {}
+Error.__index = methods
+
+local function is_error(v)
+  return type(v) == "table" and kit.metatable_of(v) == Error
+end
+kit.is_error = is_error
+
+-- The fields are under numbers: a program sees the methods.
+local function new_error(kind, message, retryable, details, stack)
+  return setmetatable({ kind, message, retryable, details, stack }, Error)
+end
+kit.new_error = new_error
+
+-- What an error is made of, for whoever has to carry it elsewhere. A program may have written
+-- anything into its own error object.
+local function parts(err)
+  local kind, message, retryable = rawget(err, 1), rawget(err, 2), rawget(err, 3)
+  if not KNOWN[kind] then
+    kind = "Internal"
+  end
+  if type(message) ~= "string" then
+    message = "unknown error"
+  end
+  if type(retryable) ~= "boolean" then
+    retryable = nil
+  end
+  return kind, message, retryable, rawget(err, 4)
+end
+kit.error_parts = parts
+
+local function check_self(err, name)
+  if not is_error(err) then
+    error("bad argument #1 to '" .. name .. "' (error expected, got " .. type(err) .. ")", 3)
+  end
+end
+
+function methods.kind(err)
+  check_self(err, "kind")
+  return (parts(err))
+end
+
+function methods.message(err)
+  check_self(err, "message")
+  local _, message = parts(err)
+  return message
+end
+
+function methods.retryable(err)
+  check_self(err, "retryable")
+  local _, _, retryable = parts(err)
+  return retryable
+end
+
+function methods.details(err)
+  check_self(err, "details")
+  return rawget(err, 4)
+end
+
+function methods.stack(err)
+  check_self(err, "stack")
+  local stack = rawget(err, 5)
+  return type(stack) == "string" and stack or ""
+end
+
+function Error.__tostring(err)
+  local _, message = parts(err)
+  return message
+end
+
+local function text(v)
+  if is_error(v) or type(v) == "number" then
+    return kit.tostring(v)
+  elseif type(v) == "string" then
+    return v
+  end
+  error("attempt to concatenate a " .. type(v) .. " value", 3)
+end
+
+function Error.__concat(a, b)
+  return text(a) .. text(b)
+end
+
+function Error.__eq(a, b)
+  local kind, message, retryable = parts(a)
+  local other_kind, other_message, other_retryable = parts(b)
+  return kind == other_kind
+    and message == other_message
+    and retryable == other_retryable
+    and rawget(a, 4) == rawget(b, 4)
+end
+
+-- -- the global `errors` ------------------------------------------------------------------------
+
+local errors = {}
+for name, kind in next, KINDS do
+  errors[name] = kind
+end
+
+local function check_kind(kind, level)
+  if kind ~= nil and not KNOWN[kind] then
+    error("unknown error kind " .. tostring(kind) .. ": use a constant such as errors.NOT_FOUND", level + 1)
+  end
+  return kind
+end
+
+function errors.new(what, message)
+  local kind, retryable, details
+  if type(what) == "table" and not is_error(what) then
+    for key in next, what do
+      if key ~= "message" and key ~= "kind" and key ~= "retryable" and key ~= "details" then
+        error("bad argument #1 to 'new' (unknown field '" .. tostring(key) .. "')", 2)
+      end
+    end
+    kind, message, retryable, details = what.kind, what.message, what.retryable, what.details
+  elseif message ~= nil then
+    kind = what -- errors.new(errors.NOT_FOUND, "no such cart")
+  else
+    message = is_error(what) and tostring(what) or what
+  end
+  if type(message) ~= "string" then
+    error("bad argument #1 to 'new' (a message or {message = ...} expected, got " .. type(what) .. ")", 2)
+  end
+  if retryable ~= nil and type(retryable) ~= "boolean" then
+    error("bad argument #1 to 'new' (retryable is a boolean, not " .. type(retryable) .. ")", 2)
+  end
+  return new_error(check_kind(kind, 2) or "Internal", message, retryable, details, kit.traceback(2))
+end
+
+function errors.wrap(err, context)
+  if context ~= nil and type(context) ~= "string" then
+    error("bad argument #2 to 'wrap' (string expected, got " .. type(context) .. ")", 2)
+  end
+  local kind, message, retryable, details = "Internal", nil, nil, nil
+  if is_error(err) then
+    kind, message, retryable, details = parts(err)
+  elseif type(err) == "string" then
+    message = err
+  else
+    error("bad argument #1 to 'wrap' (error or string expected, got " .. type(err) .. ")", 2)
+  end
+  if context then
+    message = context .. ": " .. message
+  end
+  return new_error(kind, message, retryable, details, kit.traceback(2))
+end
+
+function errors.is(err, kind)
+  check_kind(kind, 2)
+  return is_error(err) and (parts(err)) == kind
+end
+
+kit.globals.errors = errors

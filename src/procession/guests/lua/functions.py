@@ -1,0 +1,415 @@
+"""What Lua can call of Python: the world as the Lua files see it (`kit.host`).
+
+Each method is one function, by its name. The caller is the strand that is running. Arguments are
+scalars of Lua (a string is bytes) and objects of ours; text has been checked in Lua. An answer is
+one value, or a tuple of several. One that may fail is True with what it gives, or False with kind,
+message, retryable and details of the error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from functools import partial, wraps
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from procession.core import alarm
+from procession.core.channel import Channel, ReceiveChannel
+from procession.core.errors import AlreadyExists, Error, Internal, Invalid, did_you_mean
+from procession.core.message import check_topic
+from procession.core.names import check_name
+from procession.guests.lua.modules import PARTS
+from procession.guests.lua.process import LuaProcess
+from procession.guests.lua.state import Parcel
+from procession.guests.lua.values import all_from_flat, from_scalar, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.kernel import Kernel
+    from procession.core.process import Process
+    from procession.guests.lua.guest import LuaGuest
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_MODULES = files("procession.guests.lua").joinpath("modules")
+
+
+class _LuaTimer(alarm.Timer[datetime]):
+    """A timer whose value is a moment for Lua."""
+
+    __slots__ = ()
+
+    def push(self, value: Any) -> None:
+        """Hand over the time, as a moment."""
+        super().push(datetime.fromtimestamp(value, UTC))
+
+
+class _LuaTicker(alarm.Ticker[datetime]):
+    """A ticker whose values are moments for Lua."""
+
+    __slots__ = ()
+
+    def push(self, value: Any) -> None:
+        """Hand over the time, as a moment."""
+        super().push(datetime.fromtimestamp(value, UTC))
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def answering(function: F) -> F:
+    """True and what the function gives; or False and the parts of the Error that it raised."""
+
+    @wraps(function)
+    def answer(self: Functions, *args: Any) -> Any:
+        try:
+            given = function(self, *args)
+        except Error as error:
+            return self.failed(error)
+        except TypeError as error:
+            return None, str(error).encode(errors="replace")
+        except Exception as error:  # a bug of ours must not become a Python object in Lua
+            return self.failed(Internal(f"{type(error).__name__}: {error}"))
+        return given if type(given) is tuple else (True, given)
+
+    return answer  # type: ignore[return-value]
+
+
+class Functions:
+    """The functions for all Lua states of a node."""
+
+    def __init__(self, guest: LuaGuest) -> None:
+        self._guest = guest
+        self._kernel: Kernel | None = None
+        self._names: dict[bytes, str] = {}
+
+    def __call__(self, name: bytes) -> Any:
+        """The function of a name; None if there is none."""
+        found = self._guest.module_functions.get(name.decode())
+        if found is not None:
+            return found
+        if name.startswith(b"_") or name in (b"failed", b"kernel", b"me"):
+            return None
+        return getattr(self, name.decode(), None)
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel of the node."""
+        if self._kernel is None:
+            self._kernel = self._guest.kernel
+        return self._kernel
+
+    def me(self) -> LuaProcess:
+        """The process that is calling."""
+        strand: Any = self.kernel.scheduler.current
+        return strand if type(strand) is LuaProcess else strand.process
+
+    def failed(self, error: Error) -> tuple[Any, ...]:
+        """An error for Lua."""
+        strand: Any = self.kernel.scheduler.current
+        return (
+            False,
+            error.kind.encode(),
+            error.message.encode(errors="replace"),
+            error.retryable,
+            *strand.state.carry(error.details),
+        )
+
+    def _text(self, name: bytes) -> str:
+        """A PID, topic or name: few different ones, used again and again."""
+        found = self._names.get(name)
+        if found is None:
+            try:
+                found = name.decode()
+            except UnicodeDecodeError:
+                raise Invalid(f"{name!r:.100} is not UTF-8") from None
+            if len(self._names) > 4096:
+                self._names.clear()
+            self._names[name] = found
+        return found
+
+    # -- identity --------------------------------------------------------------------------------
+
+    def pid(self) -> bytes:
+        return self.me().pid.encode()
+
+    def id(self) -> bytes:
+        return self.me().entry.encode()
+
+    def extend(self) -> bytes:
+        """The process has added something to its strings."""
+        return self.me().pid.encode()
+
+    # -- messages --------------------------------------------------------------------------------
+
+    def send(self, dest: bytes, topic: bytes, *values: Any) -> Any:
+        """A message with one scalar, or with nothing."""
+        try:
+            names = self._names
+            strand: Any = self.kernel.scheduler.current
+            if values and type(values[0]) is bytes:
+                values = (from_scalar(values[0]),)
+            self._kernel.send(  # type: ignore[union-attr]
+                strand.pid,
+                names.get(dest) or self._text(dest),
+                names.get(topic) or self._text(topic),
+                values,
+            )
+        except Error as error:
+            return self.failed(error)
+        return True
+
+    def send_copy(self, dest: bytes, topic: bytes, number: int) -> Any:
+        """A message with a value that Lua has copied: a neighbour in the same state gets the copy."""
+        strand: Any = self.kernel.scheduler.current
+        parcel = Parcel(strand.state, number)
+        try:
+            target = self.kernel.resolve(self._text(dest))
+            if type(target) is LuaProcess and target.state is strand.state:
+                target.mailbox.deliver(strand.pid, self._text(topic), parcel)
+            else:
+                self.kernel.send(
+                    strand.pid, self._text(dest), self._text(topic), (parcel.unpack(),)
+                )
+        except Error as error:
+            return self.failed(error)
+        return True
+
+    @answering
+    def listen(self, topic: bytes, message: bool | None) -> Any:
+        return self.me().mailbox.listen(self._text(topic), message, None)
+
+    @answering
+    def unlisten(self, channel: Any) -> Any:
+        self.me().mailbox.unlisten(channel)
+        return True
+
+    def inbox(self) -> Any:
+        return self.me().mailbox.inbox()
+
+    def events(self) -> Any:
+        return self.me().mailbox.events()
+
+    @answering
+    def call(self, dest: bytes, topic: bytes, seconds: float, *flat: Any) -> Any:
+        me = self.me()
+        values = all_from_flat(me.state.flat(flat))
+        payload = values[0] if values else None
+        return partial(
+            self.kernel.call, me.pid, self._text(dest), self._text(topic), payload, seconds
+        )
+
+    @answering
+    def reply(self, message: Any, *flat: Any) -> Any:
+        values = all_from_flat(self.me().state.flat(flat))
+        return message.reply(values[0] if values else None)
+
+    # -- spawning --------------------------------------------------------------------------------
+
+    @answering
+    def spawn(
+        self,
+        entry: bytes,
+        host: bytes | bool,
+        linked: bool,
+        monitored: bool,
+        extras: int | bool,
+        *flat: Any,
+    ) -> Any:
+        me = self.me()
+        more = None if extras is False else me.state.unpack_parcel(extras)
+        args = tuple(all_from_flat(me.state.flat(flat)))
+        kernel = self.kernel
+        if more is not None:
+            self._check_extras(more)
+        process = kernel.spawn(
+            self._text(entry),
+            None if host is False else text(host),  # type: ignore[arg-type]
+            args,
+            me,
+            linked,
+            monitored,
+        )
+        if more is not None:
+            self._add_extras(me, process, more)
+        return process.pid.encode()
+
+    def _check_extras(self, extras: list[Any]) -> None:
+        """Refuse before anything has happened."""
+        name = extras[1]
+        if name:
+            check_name(name)
+            owner = self.kernel.names.find(name)
+            if owner is not None:
+                raise AlreadyExists(
+                    f"name {name!r} is taken by {owner.pid}", details={"pid": owner.pid}
+                )
+        for topic, *_ in extras[3:]:
+            check_topic(topic)
+
+    def _add_extras(self, me: LuaProcess, process: Process, extras: list[Any]) -> None:
+        context, name, _, *messages = extras
+        if isinstance(process, LuaProcess):
+            process.context = context or None
+        if name:
+            self.kernel.names.register(name, process)
+        for topic, count, values in messages:
+            payload = values if isinstance(values, list) else [None] * count
+            self.kernel.send(me.pid, process.pid, topic, tuple(payload))
+
+    @answering
+    def exec(self, entry: bytes, host: bytes | bool, *flat: Any) -> Any:
+        me = self.me()
+        args = tuple(all_from_flat(me.state.flat(flat)))
+        host_id = me.host.id if host is False else text(host)  # type: ignore[arg-type]
+        return partial(self.kernel.execute, self._text(entry), host_id, args)
+
+    # -- watching, ending, names -----------------------------------------------------------------
+
+    @answering
+    def monitor(self, dest: bytes) -> Any:
+        self.kernel.monitor(self.me(), self._text(dest))
+        return True
+
+    @answering
+    def unmonitor(self, dest: bytes) -> Any:
+        self.kernel.unmonitor(self.me(), self._text(dest))
+        return True
+
+    @answering
+    def link(self, dest: bytes) -> Any:
+        self.kernel.link(self.me(), self._text(dest))
+        return True
+
+    @answering
+    def unlink(self, dest: bytes) -> Any:
+        self.kernel.unlink(self.me(), self._text(dest))
+        return True
+
+    @answering
+    def terminate(self, dest: bytes) -> Any:
+        self.kernel.terminate(self._text(dest))
+        return True
+
+    @answering
+    def cancel(self, dest: bytes, reason: bytes | None, seconds: float | None) -> Any:
+        why = None if reason is None else text(reason)
+        self.kernel.cancel(self.me().pid, self._text(dest), why, seconds)
+        return True
+
+    def set_trap_links(self, flag: bool) -> None:
+        self.me().trap_links = flag
+
+    def get_trap_links(self) -> bool:
+        return self.me().trap_links
+
+    @answering
+    def register(self, name: bytes, pid: bytes | None = None) -> Any:
+        process = self.me() if pid is None else self.kernel.resolve(self._text(pid))
+        self.kernel.names.register(self._text(name), process)
+        return True
+
+    @answering
+    def lookup(self, name: bytes) -> Any:
+        return self.kernel.names.lookup(self._text(name)).pid.encode()
+
+    @answering
+    def unregister(self, name: bytes) -> Any:
+        return True, self.kernel.names.unregister(self._text(name))
+
+    # -- channels and time -----------------------------------------------------------------------
+
+    def is_channel(self, value: Any) -> bool:
+        return isinstance(value, ReceiveChannel)
+
+    def can_send(self, value: Any) -> bool:
+        return isinstance(value, Channel)
+
+    def new_channel(self, capacity: int) -> Any:
+        return Channel(self.kernel.scheduler, capacity)
+
+    @answering
+    def close(self, channel: Any) -> Any:
+        if not isinstance(channel, ReceiveChannel):
+            raise Invalid("this is no channel")
+        channel.close()
+        return True
+
+    def wall(self) -> int:
+        return int(self.kernel.scheduler.clock.wall() * 1e9)
+
+    def sleeping(self, seconds: float) -> Any:
+        return partial(self.kernel.scheduler.sleep, seconds)
+
+    def after(self, seconds: float) -> Any:
+        return _LuaTimer(self.kernel.scheduler, seconds, _as_is, closes=True)
+
+    def timer(self, seconds: float) -> Any:
+        return _LuaTimer(self.kernel.scheduler, seconds, _as_is)
+
+    def ticker(self, seconds: float) -> Any:
+        return _LuaTicker(self.kernel.scheduler, seconds, _as_is)
+
+    def stop(self, timer: Any) -> bool:
+        return bool(timer.stop())
+
+    @answering
+    def reset(self, timer: Any, seconds: float) -> Any:
+        return True, timer.reset(seconds)
+
+    # -- the state -------------------------------------------------------------------------------
+
+    def write(self, content: bytes) -> None:
+        """Print, where `print` of Python would print."""
+        print(text(content), end="")
+
+    def entropy(self) -> tuple[int, int, int, int]:
+        """What random numbers start from."""
+        raw = os.urandom(32)
+        parts = [int.from_bytes(raw[i : i + 8], sys.byteorder, signed=True) for i in range(0, 32, 8)]
+        return parts[0] | 1, parts[1], parts[2], parts[3]
+
+    def module_source(self, name: bytes) -> bytes | None:
+        """The text of a module of ours."""
+        if name.decode(errors="replace") not in PARTS:
+            return None
+        return _MODULES.joinpath(f"{name.decode()}.lua").read_bytes()
+
+    def module_hint(self, name: bytes, chunk: bytes) -> bytes:
+        """What to do about a module that is not declared."""
+        return self._guest.module_hint(text(name)).encode()
+
+    def hint(self, word: bytes, known: bytes) -> bytes:
+        return did_you_mean(text(word), text(known).split("\n")).encode()
+
+    def library(self, reference: bytes) -> Any:
+        """Compile a library of the manifest in the state of the caller; its chunk."""
+        try:
+            return self._guest.library(self.me().state, text(reference))
+        except Error as error:
+            return False, error.kind.encode(), error.message.encode(errors="replace")
+
+    # -- for the guard ---------------------------------------------------------------------------
+
+    def remember(self, pointer: bytes) -> None:
+        """A program has made a coroutine: it may have to be interrupted in it."""
+        strand: Any = self.kernel.scheduler.current
+        if strand.nested is None:
+            strand.nested = set()
+        strand.nested.add(pointer)
+        strand.state.owners[pointer] = strand
+
+    def forget(self, pointer: bytes) -> None:
+        """The collector has found a coroutine of a program."""
+        strand: Any = self.kernel.scheduler.current
+        state = getattr(strand, "state", None)
+        owner = state.owners.pop(pointer, None) if state is not None else None
+        if owner is not None and owner.nested is not None:
+            owner.nested.discard(pointer)
+
+    def overdue(self) -> bool:
+        return bool(self._guest.guard.overdue())  # type: ignore[union-attr]

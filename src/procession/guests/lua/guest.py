@@ -1,0 +1,118 @@
+"""Lua programs on one event loop: their states, and from an entry to a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from procession.core.errors import Internal, NotFound, did_you_mean
+from procession.guests.lua.functions import Functions
+from procession.guests.lua.modules import MODULES, functions_of_modules
+from procession.guests.lua.preempt import new_guard
+from procession.guests.lua.process import LuaProcess
+from procession.guests.lua.state import LuaState, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from procession.core.host import Host
+    from procession.core.kernel import Kernel
+    from procession.manifest.entry import HostOptions, LuaEntry
+
+
+class LuaGuest:
+    """Lua processes on one event loop. `entry_of` gives the Lua entry of a reference, or None."""
+
+    def __init__(
+        self,
+        root: Path,
+        entry_of: Callable[[str], LuaEntry | None],
+        options_of: Callable[[str], HostOptions],
+    ) -> None:
+        self._root = root
+        self._entry_of = entry_of
+        self._options_of = options_of
+        self._sources: dict[str, Source] = {}
+        self._states: dict[str, LuaState] = {}
+        self._functions = Functions(self)
+        self.modules = MODULES
+        self.module_functions: dict[str, Any] = functions_of_modules(self)
+        self.guard = new_guard()
+        self.kernel: Kernel = None  # type: ignore[assignment]  # set by whoever makes both
+
+    def close(self) -> None:
+        """Give the states back."""
+        self.guard.close()
+        for state in self._states.values():
+            state.close()
+        self._states.clear()
+
+    def program(self, entry: LuaEntry) -> LuaProgram:
+        """An entry, ready to be spawned. Raises Internal if it cannot be read."""
+        return LuaProgram(self, self.source(entry), entry)
+
+    def source(self, entry: LuaEntry) -> Source:
+        """The text of an entry, read once. Raises Internal."""
+        source = self._sources.get(entry.id)
+        if source is None:
+            name = entry.path.relative_to(self._root).as_posix()
+            try:
+                content = entry.path.read_bytes()
+            except OSError as error:
+                raise Internal(f"{name}: {error.strerror}") from None
+            source = Source(entry.id, name, content, entry.modules, entry.imports)
+            self._sources[entry.id] = source
+        return source
+
+    def options(self, host: Host) -> HostOptions:
+        """How the host runs Lua."""
+        return self._options_of(host.id)
+
+    def state(self, host: Host, options: HostOptions) -> LuaState:
+        """The state for a new process of the host."""
+        lua = options.lua
+        compatible = lua.compat == "wippy"
+        if lua.state == "own":
+            return LuaState(self._functions, compatible=compatible, memory=lua.memory)
+        state = self._states.get(host.id)
+        if state is None:
+            state = LuaState(self._functions, compatible=compatible)
+            self._states[host.id] = state
+        return state
+
+    def library(self, state: LuaState, reference: str) -> bytes:
+        """Compile what another entry imports; its chunk. Raises NotFound or Internal."""
+        entry = self._entry_of(reference)
+        if entry is None:
+            raise NotFound(f"import not found: {reference!r}")
+        return state.chunk(self.source(entry))
+
+    def module_hint(self, name: str) -> str:
+        """What to do about a module that a program requires and may not."""
+        if name in MODULES:
+            return f"; add it to `modules` of the entry: [{name}]"
+        return did_you_mean(name, MODULES)
+
+
+class LuaProgram:
+    """A Lua entry that can be spawned."""
+
+    __slots__ = ("_guest", "_method", "_source", "entry")
+
+    def __init__(self, guest: LuaGuest, source: Source, entry: LuaEntry) -> None:
+        self._guest = guest
+        self._source = source
+        self._method = entry.method.encode()
+        self.entry = entry.id
+
+    def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any]) -> LuaProcess:
+        """A process about to run main; its chunk has run. Raises what the chunk raises."""
+        guest = self._guest
+        options = guest.options(host)
+        state = guest.state(host, options)
+        chunk = state.chunk(self._source)
+        process = LuaProcess(
+            kernel, host, pid, self.entry, state, guest.guard, options.step_limit
+        )
+        process.launch(chunk, self._method, args)
+        return process

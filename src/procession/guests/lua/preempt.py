@@ -1,0 +1,264 @@
+"""Interrupts Lua that computes too long: so that others run meanwhile, or to end it.
+
+A thread looks every few milliseconds whether the same step of Lua is still under way. If so, it
+sets a hook on the coroutines of that process, and the hook, which Lua calls before its next
+instruction, yields. Until then nothing is paid for: no instruction is counted.
+
+    thread    sees a step that lasts -> lua_sethook(coroutine, hook, count 1)
+    hook      in the thread of Lua: yields, where Lua can (the process then is preempted); where it
+              cannot (inside a comparison of table.sort), looks again after some instructions
+    limit     beyond it, the hook notes the stack and leaves `luaL_error` itself as the hook: each
+              further instruction raises, so no pcall, handler or metamethod keeps it alive
+
+`luaL_error` is called by Lua, not through ctypes, since it leaves by longjmp, which must not cross
+a Python frame. It takes the hook's second argument for its format, a struct that starts with the
+number 3: the message is that character.
+
+The functions come from the lupa library itself. Where they cannot be had, `CountingGuard` takes
+over: Lua counts its instructions all the time, which costs it speed, and can only be ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from lupa import lua54
+
+if TYPE_CHECKING:
+    from procession.guests.lua.process import LuaBody
+
+log = logging.getLogger("procession.lua")
+
+TICK = 0.004
+"""Seconds between two looks; a step is interrupted after one to two of them."""
+
+_IDLE_TICKS = 50
+"""After so many looks without any Lua at work, the thread sleeps until there is some."""
+
+_MASK_COUNT = 8
+_LOOK_AGAIN = 20_000
+"""Instructions until a coroutine that cannot yield is looked at again: well below a tick."""
+
+_MAX_FRAMES = 22
+
+
+class _Debug(ctypes.Structure):
+    """`lua_Debug` of Lua 5.4."""
+
+    _fields_ = (
+        ("event", ctypes.c_int),
+        ("name", ctypes.c_char_p),
+        ("namewhat", ctypes.c_char_p),
+        ("what", ctypes.c_char_p),
+        ("source", ctypes.c_char_p),
+        ("srclen", ctypes.c_size_t),
+        ("currentline", ctypes.c_int),
+        ("linedefined", ctypes.c_int),
+        ("lastlinedefined", ctypes.c_int),
+        ("nups", ctypes.c_ubyte),
+        ("nparams", ctypes.c_ubyte),
+        ("isvararg", ctypes.c_char),
+        ("istailcall", ctypes.c_char),
+        ("ftransfer", ctypes.c_ushort),
+        ("ntransfer", ctypes.c_ushort),
+        ("short_src", ctypes.c_char * 60),
+        ("private", ctypes.c_void_p * 8),  # larger than it is: room is what matters
+    )
+
+
+class HookGuard:
+    """Watches the Lua of one event loop, in one thread of its own.
+
+    `running` is the strand whose Lua code is at work, `steps` counts the times that Lua was
+    entered: both are written by the loop's thread only, before and after each entry.
+    """
+
+    preempts = True
+
+    def __init__(self) -> None:
+        library = ctypes.PyDLL(lua54.__file__)  # keeps the GIL: a look and its hook are one step
+        self._sethook = library.lua_sethook
+        self._sethook.argtypes = (
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+            ctypes.c_int,
+            ctypes.c_int,
+        )
+        self._sethook.restype = None
+        self._isyieldable = library.lua_isyieldable
+        self._isyieldable.argtypes = (ctypes.c_void_p,)
+        self._yieldk = library.lua_yieldk
+        self._yieldk.argtypes = (
+            ctypes.c_void_p,
+            ctypes.c_int,
+            ctypes.c_ssize_t,
+            ctypes.c_void_p,
+        )
+        self._getstack = library.lua_getstack
+        self._getstack.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+        self._getinfo = library.lua_getinfo
+        self._getinfo.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+        self._raise = ctypes.cast(library.luaL_error, ctypes.c_void_p)
+        hook_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+        self._hook_function = hook_type(self._hook)  # as long as it may be called
+        self._hook_pointer = ctypes.cast(self._hook_function, ctypes.c_void_p)
+        self.running: LuaBody | None = None
+        self.steps = 0
+        self.stack = ""
+        """Where the process was that exceeded its limit."""
+        self._armed = -1
+        """The step that the hooks were set for: one that fires in a later step means nothing."""
+        self._since = 0.0
+        self._asleep = False
+        self._closed = False
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def enter(self, strand: LuaBody) -> None:
+        """Lua starts to run for `strand`."""
+        self.running = strand
+        self.steps += 1
+        if self._asleep or self._thread is None:
+            self._rouse()
+
+    def elapsed(self) -> float:
+        """How long the step that was interrupted has lasted, about, in seconds."""
+        return time.monotonic() - self._since
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._closed = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _rouse(self) -> None:
+        self._asleep = False
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._watch, name="procession-lua-guard", daemon=True
+            )
+            self._thread.start()
+        self._wake.set()
+
+    def _watch(self) -> None:
+        seen, idle = -1, 0
+        while not self._closed:
+            time.sleep(TICK)
+            strand = self.running
+            if strand is None or self.steps != seen:
+                idle = idle + 1 if self.steps == seen else 0
+                seen = self.steps
+                self._since = time.monotonic()
+                if idle > _IDLE_TICKS:
+                    self._wake.clear()
+                    self._asleep = True
+                    if self.steps == seen:
+                        self._wake.wait()
+                    idle = 0
+                continue
+            idle = 0
+            if self._armed != seen:
+                self._armed = seen
+                self._arm(strand, self._hook_pointer, 1)
+
+    def _arm(self, strand: LuaBody, hook: Any, count: int) -> None:
+        keep = strand.coroutine  # as long as we hold it, the pointer is good
+        if keep is not None and strand.pointer:
+            self._sethook(strand.pointer, hook, _MASK_COUNT, count)
+            for pointer in tuple(strand.nested or ()):
+                self._sethook(int(pointer, 16), hook, _MASK_COUNT, count)
+
+    def _hook(self, state: int, debug: int) -> None:
+        """Called by Lua, in its thread, between two instructions. Must not raise."""
+        strand = self.running
+        if strand is None or self._armed != self.steps:
+            self._sethook(state, None, 0, 0)
+            return
+        if strand.computed + self.elapsed() > strand.step_limit:
+            self.stack = self._stack_of(state)
+            strand.exceeded = True
+            self._arm(strand, self._raise, 1)
+            self._sethook(state, self._raise, _MASK_COUNT, 1)
+        elif self._isyieldable(state):
+            self._sethook(state, None, 0, 0)
+            self._yieldk(state, 0, 0, None)
+        else:
+            self._sethook(state, self._hook_pointer, _MASK_COUNT, _LOOK_AGAIN)
+
+    def _stack_of(self, state: int) -> str:
+        """The stack as Lua prints it; without its own allocator, which might raise."""
+        lines = ["stack traceback:"]
+        record = _Debug()
+        level = 0
+        while len(lines) < _MAX_FRAMES and self._getstack(state, level, ctypes.byref(record)):
+            self._getinfo(state, b"nSl", ctypes.byref(record))
+            level += 1
+            source = record.short_src.decode(errors="replace")
+            if source.startswith("[procession"):
+                continue
+            place = f"{source}:{record.currentline}:" if record.currentline > 0 else f"{source}:"
+            if record.name:
+                what = f"function '{record.name.decode(errors='replace')}'"
+            else:
+                what = f"function <{source}:{record.linedefined}>"
+            lines.append(f"\t{place} in {what}")
+        return "\n".join(lines)
+
+
+class CountingGuard:
+    """For a platform without the hook functions: Lua counts, and can be ended, not preempted."""
+
+    preempts = False
+    COUNT = 100_000
+
+    def __init__(self) -> None:
+        self.running: LuaBody | None = None
+        self.steps = 0
+        self.stack = ""
+        self._since = 0.0
+        self._seen = -1
+
+    def enter(self, strand: LuaBody) -> None:
+        """Lua starts to run for `strand`."""
+        self.running = strand
+        self.steps += 1
+
+    def elapsed(self) -> float:
+        """How long the step has lasted, about, in seconds."""
+        return time.monotonic() - self._since
+
+    def overdue(self) -> bool:
+        """Called by Lua every so many instructions: whether the limit is exceeded."""
+        strand = self.running
+        if strand is None:
+            return False
+        if self._seen != self.steps:
+            self._seen, self._since = self.steps, time.monotonic()
+        if strand.computed + self.elapsed() <= strand.step_limit:
+            return False
+        strand.exceeded = True
+        return True
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+Guard = HookGuard | CountingGuard
+
+
+def new_guard() -> Guard:
+    """The guard that this platform allows."""
+    try:
+        return HookGuard()
+    except (OSError, AttributeError) as error:
+        log.warning(
+            "Lua cannot be preempted on this platform (%s): a long computation holds up its host "
+            "until the step limit ends it",
+            error,
+        )
+        return CountingGuard()

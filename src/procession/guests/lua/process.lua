@@ -1,0 +1,324 @@
+-- The global `process`: what the guest's Python functions do, in the conventions of Lua.
+
+local kit = ...
+
+local type, error, select, next, setmetatable = type, error, select, next, setmetatable
+local yield = coroutine.yield
+local host, outcome, answered, with_flat = kit.host, kit.outcome, kit.answered, kit.with_flat
+local type_name, new_error = kit.type_name, kit.new_error
+local AWAIT = kit.marks.AWAIT
+local host_send, host_send_copy = host.send, host.send_copy
+
+-- What a call that fails gives before its error: false, or nil in the compatible mode.
+local FAILED = false
+if kit.compatible then
+  FAILED = nil
+end
+
+local process = {}
+kit.globals.process = process
+
+process.event = { EXIT = "pid.exit", LINK_DOWN = "pid.link.down", CANCEL = "pid.cancel" }
+
+local function check_string(v, n, name)
+  if type(v) ~= "string" then
+    if kit.is_error(v) then
+      return kit.tostring(v)
+    end
+    error("bad argument #" .. n .. " to '" .. name .. "' (string expected, got " .. type_name(v) .. ")", 3)
+  end
+  return v
+end
+
+function process.pid()
+  return host.pid()
+end
+
+function process.id()
+  return host.id()
+end
+
+-- -- messages ----------------------------------------------------------------------------------------
+
+local function send_copy(dest, topic, v)
+  local ok, copy = kit.copied(v, "payload")
+  if not ok then
+    return FAILED, copy
+  end
+  return outcome(FAILED, host_send_copy(dest, topic, kit.store(copy)))
+end
+
+function process.send(dest, topic, ...)
+  if type(dest) ~= "string" then
+    check_string(dest, 1, "send")
+  elseif type(topic) ~= "string" then
+    check_string(topic, 2, "send")
+  end
+  local n = select("#", ...)
+  if n == 1 then
+    local v = ...
+    local kind = type(v)
+    if kind == "string" or kind == "number" or kind == "boolean" then
+      local ok, a, b, c, d, e = host_send(dest, topic, v)
+      if ok then
+        return true, nil
+      end
+      return outcome(FAILED, ok, a, b, c, d, e)
+    elseif v ~= nil then
+      return send_copy(dest, topic, v)
+    end
+  elseif n > 1 then
+    local list = { ... }
+    return send_copy(dest, topic, list)
+  end
+  return outcome(FAILED, host_send(dest, topic))
+end
+
+function process.listen(topic, options)
+  check_string(topic, 1, "listen")
+  local message
+  if options ~= nil then
+    if type(options) ~= "table" then
+      error("bad argument #2 to 'listen' (table expected, got " .. type_name(options) .. ")", 2)
+    end
+    for key in next, options do
+      if key ~= "message" then
+        local text = "unknown option of listen: " .. kit.tostring(key)
+        return nil, new_error("Invalid", text, nil, nil, kit.traceback(2))
+      end
+    end
+    message = options.message
+    if message ~= nil and type(message) ~= "boolean" then
+      error("bad argument #2 to 'listen' (message is a boolean, not " .. type(message) .. ")", 2)
+    end
+  end
+  return outcome(nil, host.listen(topic, message))
+end
+
+function process.unlisten(ch)
+  return outcome(FAILED, host.unlisten(ch))
+end
+
+function process.inbox()
+  return host.inbox()
+end
+
+function process.events()
+  return host.events()
+end
+
+-- Send, and wait for what the receiver gives to `msg:reply`. A number of nanoseconds, or a string.
+function process.call(dest, topic, v, timeout)
+  check_string(dest, 1, "call")
+  check_string(topic, 2, "call")
+  local seconds, err = 5.0, nil
+  if timeout ~= nil then
+    seconds, err = kit.seconds(timeout, 4, "call")
+    if err then
+      return nil, err
+    end
+  end
+  local ok, a, b, c, d, e = with_flat(host.call, 3, "payload", dest, topic, seconds, v)
+  if not ok then
+    return outcome(nil, ok, a, b, c, d, e)
+  end
+  return answered(nil, yield(AWAIT, a))
+end
+
+-- -- spawning ----------------------------------------------------------------------------------------
+
+-- The first two arguments may be missing altogether: that is the world's fault, not the type's.
+local function check_entry(name, n, entry, host_id)
+  if n < 2 then
+    return new_error("Invalid", name .. " takes an entry and a host", nil, nil, kit.traceback(3))
+  end
+  if type(entry) ~= "string" then
+    error("bad argument #1 to '" .. name .. "' (string expected, got " .. type_name(entry) .. ")", 4)
+  elseif host_id ~= nil and type(host_id) ~= "string" then
+    error("bad argument #2 to '" .. name .. "' (string expected, got " .. type_name(host_id) .. ")", 4)
+  end
+end
+
+local KINDS = {
+  spawn = { false, false },
+  spawn_monitored = { false, true },
+  spawn_linked = { true, false },
+  spawn_linked_monitored = { true, true },
+}
+KINDS.spawn_monitored_linked = KINDS.spawn_linked_monitored
+
+local function spawn(name, extras, n, entry, host_id, ...)
+  local err = check_entry(name, n, entry, host_id)
+  if err then
+    return nil, err
+  end
+  local kind = KINDS[name]
+  return outcome(nil, with_flat(host.spawn, 5, "argument", entry, host_id or false, kind[1], kind[2], extras, ...))
+end
+
+for name in next, KINDS do
+  process[name] = function(...)
+    return spawn(name, false, select("#", ...), ...)
+  end
+end
+
+function process.exec(...)
+  local entry, host_id = ...
+  local err = check_entry("exec", select("#", ...), entry, host_id)
+  if err then
+    return nil, err
+  end
+  local ok, a, b, c, d, e = with_flat(host.exec, 2, "argument", entry, host_id or false, select(3, ...))
+  if not ok then
+    return outcome(nil, ok, a, b, c, d, e)
+  end
+  return answered(nil, yield(AWAIT, a))
+end
+
+-- Builders: each step gives a new one, so that one can be kept and used for many.
+local Builder = { __metatable = false, __name = "process builder" }
+local builder_methods = {}
+Builder.__index = builder_methods
+
+local function new_builder(context, name, messages)
+  return setmetatable({ context = context, name = name, messages = messages }, Builder)
+end
+
+local function check_builder(builder, name)
+  if type(builder) ~= "table" or kit.metatable_of(builder) ~= Builder then
+    error("bad argument #1 to '" .. name .. "' (process builder expected, got " .. type_name(builder) .. ")", 3)
+  end
+end
+
+local function merged_context(old, new, position, name)
+  if type(new) ~= "table" then
+    error("bad argument #" .. position .. " to '" .. name .. "' (table expected, got " .. type_name(new) .. ")", 3)
+  end
+  local context = {}
+  for key, value in next, old or {} do
+    context[key] = value
+  end
+  for key, value in next, new do
+    if type(key) ~= "string" then
+      error("bad argument #" .. position .. " to '" .. name .. "' (its keys are strings, not " .. type_name(key) .. ")", 3)
+    end
+    context[key] = value
+  end
+  return context
+end
+
+function process.with_context(context)
+  return new_builder(merged_context(nil, context, 1, "with_context"))
+end
+
+function process.with_name(name)
+  return new_builder(nil, check_string(name, 1, "with_name"))
+end
+
+function process.with_message(topic, ...)
+  check_string(topic, 1, "with_message")
+  return new_builder(nil, nil, { { topic, select("#", ...), ... } })
+end
+
+function builder_methods.with_context(builder, context)
+  check_builder(builder, "with_context")
+  return new_builder(merged_context(builder.context, context, 2, "with_context"), builder.name, builder.messages)
+end
+
+function builder_methods.with_name(builder, name)
+  check_builder(builder, "with_name")
+  return new_builder(builder.context, check_string(name, 2, "with_name"), builder.messages)
+end
+
+function builder_methods.with_message(builder, topic, ...)
+  check_builder(builder, "with_message")
+  check_string(topic, 2, "with_message")
+  local messages = { table.unpack(builder.messages or {}) }
+  messages[#messages + 1] = { topic, select("#", ...), ... }
+  return new_builder(builder.context, builder.name, messages)
+end
+
+-- The name and the messages are there before the child can run. If anything fails, it never ran.
+for name in next, KINDS do
+  builder_methods[name] = function(builder, ...)
+    check_builder(builder, name)
+    local ok, extras = kit.copied({ builder.context or {}, builder.name or false, #(builder.messages or {}) }, "context")
+    if not ok then
+      return nil, extras
+    end
+    for i, message in next, builder.messages or {} do
+      local fine, payload = kit.copied({ table.unpack(message, 3, 2 + message[2]) }, "payload")
+      if not fine then
+        return nil, payload
+      end
+      extras[3 + i] = { message[1], message[2], payload }
+    end
+    return spawn(name, kit.store(extras), select("#", ...), ...)
+  end
+end
+
+-- -- watching, ending, names -----------------------------------------------------------------------------
+
+for name in ("monitor unmonitor link unlink terminate"):gmatch("%a+") do
+  local f = host[name]
+  process[name] = function(dest)
+    return outcome(FAILED, f(check_string(dest, 1, name)))
+  end
+end
+
+function process.cancel(dest, reason, deadline)
+  check_string(dest, 1, "cancel")
+  if deadline == nil and reason ~= nil and type(reason) ~= "string" then
+    reason, deadline = nil, reason -- cancel(pid, deadline), as the user's other system has it
+  end
+  if reason ~= nil then
+    check_string(reason, 2, "cancel")
+  end
+  local seconds, err = nil, nil
+  if deadline ~= nil then
+    seconds, err = kit.seconds(deadline, 3, "cancel")
+    if err then
+      return FAILED, err
+    end
+  end
+  return outcome(FAILED, host.cancel(dest, reason, seconds))
+end
+
+function process.set_options(options)
+  if type(options) ~= "table" then
+    error("bad argument #1 to 'set_options' (table expected, got " .. type_name(options) .. ")", 2)
+  end
+  for key, value in next, options do
+    if key ~= "trap_links" then
+      return FAILED, new_error("Invalid", "unknown process option '" .. kit.tostring(key) .. "'", nil, nil, kit.traceback(2))
+    elseif type(value) ~= "boolean" then
+      return FAILED, new_error("Invalid", "process option trap_links is true or false, not " .. kit.tostring(value), nil, nil, kit.traceback(2))
+    end
+  end
+  if options.trap_links ~= nil then
+    host.set_trap_links(options.trap_links)
+  end
+  return true, nil
+end
+
+function process.get_options()
+  return { trap_links = host.get_trap_links() }
+end
+
+process.registry = {}
+
+function process.registry.register(name, pid)
+  check_string(name, 1, "register")
+  if pid ~= nil then
+    check_string(pid, 2, "register")
+  end
+  return outcome(FAILED, host.register(name, pid))
+end
+
+function process.registry.lookup(name)
+  return outcome(nil, host.lookup(check_string(name, 1, "lookup")))
+end
+
+function process.registry.unregister(name)
+  return outcome(FAILED, host.unregister(check_string(name, 1, "unregister")))
+end

@@ -1,0 +1,91 @@
+-- The first file of a state: takes what only the runtime may have, and takes it away from everyone
+-- else. `kit` is what the files share: raw tools, the Python side (`host`), and what they offer
+-- each other. No program ever sees it.
+
+local python_function, marks, compatible = ...
+
+local kit = { marks = marks, compatible = compatible }
+local as_function = python.as_function
+
+kit.metatable_of = debug.getmetatable
+kit.modules = {}
+
+-- Functions of Python, by name; wrapped when first used.
+kit.host = setmetatable({}, {
+  __index = function(host, name)
+    local f = as_function(python_function)(name)
+    if f == nil then
+      error("no host function " .. tostring(name))
+    end
+    f = as_function(f)
+    rawset(host, name, f)
+    return f
+  end,
+})
+
+-- A Python object in Lua is inert: it has no attributes, items or calls. Channels are such objects;
+-- channel.lua gives them their methods.
+local object_metatable = debug.getregistry().POBJECT
+for name in next, object_metatable do
+  if name ~= "__gc" then
+    object_metatable[name] = nil
+  end
+end
+object_metatable.__metatable = false
+object_metatable.__name = "channel"
+kit.object_metatable = object_metatable
+
+-- The stack of a program, without our own frames.
+local raw_traceback, gsub = debug.traceback, string.gsub
+local function cleaned(text)
+  text = gsub(text, "\n[^\n]*%[procession%][^\n]*", "")
+  text = gsub(text, "\n\t%[C%]: in function 'x?pcall'$", "")
+  return text
+end
+function kit.traceback(level)
+  return (cleaned(raw_traceback("stack traceback:", level + 1):gsub("^stack traceback:\n", "", 1)))
+end
+function kit.traceback_of(co)
+  return (cleaned(raw_traceback(co, nil, 0)))
+end
+
+-- Modules are loaded when somebody first needs them.
+function kit.module(name)
+  local module = kit.modules[name]
+  if module == nil then
+    local source = kit.host.module_source(name)
+    if source == nil then
+      return nil
+    end
+    module = assert(load(source, "=[procession] " .. name, "t"))(kit)
+    kit.modules[name] = module
+  end
+  return module
+end
+
+function kit.time_value(nanoseconds)
+  kit.module("time")
+  return kit.time_value(nanoseconds)
+end
+
+-- Of a moment with an offset from UTC, in seconds.
+function kit.time_value_of(seconds, nanoseconds, offset)
+  local time = kit.module("time")
+  local value = time.unix(seconds, nanoseconds)
+  if offset == 0 then
+    return value:utc()
+  end
+  return value:in_location(time.fixed_zone("", offset))
+end
+
+-- The seconds of a duration, an argument of a program; or nil and an error object.
+function kit.seconds(duration, n, name)
+  kit.module("time")
+  return kit.duration_seconds(duration, n, name)
+end
+
+for _, name in ipairs({ "dofile", "loadfile", "python", "io", "package", "require" }) do
+  _G[name] = nil
+end
+
+return kit

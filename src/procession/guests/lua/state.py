@@ -1,0 +1,238 @@
+"""One Lua state: our own Lua in it, and the chunks of programs, compiled once.
+
+`kit` in the Lua files is what setup.lua makes; each file adds to it. Which Python functions Lua can
+call is said by `functions`: anything else of Python is out of reach.
+
+Two rules keep lupa safe to use. Python holds Lua tables, functions and threads only if Lua yielded
+or returned them to the main thread of the state: one that was an argument of a call from a coroutine
+belongs to that coroutine, which may be gone when Python drops it. And a Python function called from
+Lua never raises: the exception would be a Python object in the hands of a program.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from lupa import lua54
+
+from procession.core.errors import Internal
+from procession.guests.lua.marks import BUFFERED, MARKS
+from procession.guests.lua.types import TypeSyntaxError, erase_types, locate
+from procession.guests.lua.values import from_flat, is_plain, to_flat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FILES = (
+    "patterns.lua",
+    "sandbox.lua",
+    "errors.lua",
+    "values.lua",
+    "channel.lua",
+    "coroutine.lua",
+    "process.lua",
+    "body.lua",
+)
+"""Our own Lua, in the order in which it is loaded, after setup.lua."""
+
+_HERE = files("procession.guests.lua")
+_FEED = 5000
+"""How many values go into Lua by one call."""
+
+
+@lru_cache(maxsize=None)
+def lua_file(name: str) -> bytes:
+    """The text of a file of ours."""
+    return _HERE.joinpath(name).read_bytes()
+
+
+class Source:
+    """The program of an entry: its text, and what it may require."""
+
+    __slots__ = ("error", "id", "imports", "modules", "name", "text")
+
+    def __init__(
+        self, id: str, name: str, content: bytes, modules: list[str], imports: dict[str, str]
+    ) -> None:
+        self.id = id.encode()
+        self.name = name
+        self.modules = "\n".join(modules).encode()
+        self.imports = "\n".join(f"{alias}\t{id}" for alias, id in imports.items()).encode()
+        self.error: str | None = None
+        if content.startswith(b"\x1b"):
+            self.error = f"{name}: this is compiled Lua; only its source text is run"
+        if content.startswith(b"#"):  # a line for the shell
+            content = b"--" + content[1:] if content[1:2] == b"\n" else b"--" + content[2:]
+        try:
+            self.text = erase_types(content)
+        except TypeSyntaxError as problem:
+            self.text = content
+            self.error = f"{name}:{problem.line}:{problem.column}: {problem}"
+
+
+class Parcel:
+    """A payload that waits in the state of its sender, who is the receiver's neighbour."""
+
+    __slots__ = ("_number", "_state")
+
+    def __init__(self, state: LuaState, number: int) -> None:
+        self._state = state
+        self._number: int | None = number
+
+    def take(self) -> int:
+        """Its number, for Lua, which gives the value and forgets it."""
+        number, self._number = self._number, None
+        assert number is not None
+        return number
+
+    def unpack(self) -> Any:
+        """The value in Python."""
+        return self._state.unpack_parcel(self.take())
+
+    def __del__(self) -> None:
+        if self._number is not None:
+            self._state.dropped.append(self._number)
+
+
+class LuaState:
+    """A Lua state with our Lua in it. `memory` bounds what programs may use, in bytes."""
+
+    def __init__(
+        self,
+        functions: Callable[[bytes], Any],
+        *,
+        compatible: bool = False,
+        memory: int | None = None,
+    ) -> None:
+        self.dropped: list[int] = []
+        self.runtime: Any = lua54.LuaRuntime(
+            encoding=None,
+            source_encoding="utf-8",
+            register_eval=False,
+            register_builtins=False,
+            unpack_returned_tuples=True,
+            attribute_filter=_no_attributes,
+            max_memory=memory,
+        )
+        self._fed: list[Any] = []
+        own = {b"feed": self._feed}
+        marks = self.runtime.table_from({name.encode(): mark for name, mark in MARKS.items()})
+        setup = self._load("setup.lua")
+        kit = setup(lambda name: own.get(name) or functions(name), marks, compatible)
+        exports = None
+        for name in FILES:
+            exports = self._load(name)(kit) or exports
+        assert exports is not None
+        self.body = exports[b"body"]
+        self.strand_body = exports[b"strand_body"]
+        self.close_coroutine = exports[b"close"]
+        self.release = exports[b"release"]
+        self.traceback_of = exports[b"traceback_of"]
+        self._compile = exports[b"compile"]
+        self._more = exports[b"more"]
+        self._flat_of_parcel = exports[b"flat_of_parcel"]
+        self._feed_lua = exports[b"feed"]
+        self._build_parcel = exports[b"build_parcel"]
+        self._discard = exports[b"discard"]
+        self._compiled: set[bytes] = set()
+        self.owners: dict[bytes, Any] = {}
+        """Which strand made which coroutine, by the coroutine's address."""
+
+    def _load(self, name: str) -> Any:
+        return self.runtime.compile(lua_file(name), name=f"=[procession] {name}", mode="t")
+
+    def close(self) -> None:
+        """Give everything back: its memory, and what its programs held.
+
+        Lua holds functions of Python, and they this object: without the way back to the runtime
+        there is no circle, and it is freed at once.
+        """
+        held = vars(self)
+        for name in [name for name in held if name not in ("dropped", "owners")]:
+            held[name] = None
+
+    # -- chunks --------------------------------------------------------------------------------
+
+    def chunk(self, source: Source) -> bytes:
+        """Compile a program, once; its id, for `body`. Raises Internal."""
+        if source.id not in self._compiled:
+            if source.error is not None:
+                raise Internal(source.error)
+            ok, problem = self._call_compile(source)
+            if not ok:
+                raise Internal(_with_column(problem.decode(errors="replace"), source))
+            self._compiled.add(source.id)
+        return source.id
+
+    def _call_compile(self, source: Source) -> tuple[bool, bytes]:
+        answer = self._compile(
+            source.id, source.text, source.name.encode(), source.modules, source.imports
+        )
+        return (True, b"") if answer is True else answer
+
+    # -- values --------------------------------------------------------------------------------
+
+    def _feed(self, *values: Any) -> None:
+        self._fed += values
+
+    def flat(self, values: tuple[Any, ...]) -> Any:
+        """The values of a call from Lua; what it has fed before, if there was too much."""
+        if values and values[0] is BUFFERED:
+            fed, self._fed = self._fed, []
+            return fed
+        return values
+
+    def unpack_flat(self, count: int) -> Any:
+        """The value of `count` flat values that Lua has ready."""
+        values: list[Any] = []
+        while len(values) < count:
+            more = self._more(len(values) + 1)
+            values += more if type(more) is tuple else (more,)
+        return from_flat(values)
+
+    def unpack_parcel(self, number: int) -> Any:
+        """The value of a parcel, which then is gone."""
+        return self.unpack_flat(self._flat_of_parcel(number))
+
+    def build(self, value: Any) -> int:
+        """A value of Python in Lua, as a parcel."""
+        if self.dropped:
+            dropped, self.dropped = self.dropped, []
+            for start in range(0, len(dropped), 100):
+                self._discard(*dropped[start : start + 100])
+        number: int = self._build_parcel(*self.fed(to_flat(value)))
+        return number
+
+    def fed(self, flat: list[Any]) -> list[Any]:
+        """The arguments for a flat list: itself, or a mark, after it was fed in pieces."""
+        if len(flat) <= _FEED:
+            return flat
+        for start in range(0, len(flat), _FEED):
+            self._feed_lua(*flat[start : start + _FEED])
+        return [BUFFERED]
+
+    def carry(self, value: Any) -> tuple[bool, Any]:
+        """Whether it is a parcel, and its number; or the value that Lua can have as it is."""
+        if is_plain(value):
+            return False, value
+        if type(value) is str:
+            return False, value.encode(errors="replace")
+        return True, self.build(value)
+
+
+def _no_attributes(obj: object, name: object, is_setting: bool) -> Any:
+    raise AttributeError("no attributes")
+
+
+def _with_column(problem: str, source: Source) -> str:
+    """The message of Lua's compiler, `file:line: what near 'token'`, with the column too."""
+    place, separator, what = problem.removeprefix(source.name + ":").partition(": ")
+    if not problem.startswith(source.name + ":") or not separator or not place.isdecimal():
+        return problem
+    near = what.rpartition(" near ")[2] if " near " in what else None
+    column = locate(source.text, int(place), near)
+    if column is None:
+        return problem
+    return f"{source.name}:{place}:{column}: {what}"

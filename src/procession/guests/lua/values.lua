@@ -1,0 +1,499 @@
+-- What crosses: from Lua to Lua as a copy, between Lua and Python as one flat list of values.
+--
+-- The rule is that of `core/payload.py` (SEMANTICS 3.3), for the types that Lua has. A flat list is
+-- the value in reading order: a scalar as it is; a container as its mark, its number of items, and
+-- the items. So one crossing carries a whole payload, whatever its shape, and Python never holds
+-- a Lua table.
+
+local kit = ...
+
+local type, next, select, error, setmetatable = type, next, select, error, setmetatable
+local rawget, rawset, rawlen, math_type, tostring = rawget, rawset, rawlen, math.type, kit.tostring
+local metatable_of, format, unpack = kit.metatable_of, string.format, table.unpack
+local is_error, error_parts, new_error = kit.is_error, kit.error_parts, kit.new_error
+local host = kit.host
+
+local MAX_DEPTH = 128
+local LIST, MAP, ERROR, TIME, BUFFERED = kit.marks.LIST, kit.marks.MAP, kit.marks.ERROR, kit.marks.TIME, kit.marks.BUFFERED
+local CALL = {} -- where a message keeps the call that waits for its reply
+
+-- -- what a program gets for a message -----------------------------------------------------------
+
+local Payload = { __metatable = false, __name = "payload" }
+Payload.__index = {
+  data = function(payload)
+    return rawget(payload, 1)
+  end,
+}
+-- `msg:payload()` calls what `msg.payload` is: the payload itself.
+function Payload.__call(payload)
+  return payload
+end
+
+local MAX_SHOWN = 16384
+local function show(v, depth, seen)
+  if type(v) == "string" and depth > 0 then
+    return format("%q", v)
+  elseif type(v) ~= "table" or (metatable_of(v) and metatable_of(v).__tostring) then
+    return tostring(v)
+  elseif seen[v] or depth > 8 then
+    return "{...}"
+  end
+  seen[v] = true
+  local texts, n, size, length = {}, 0, 0, rawlen(v)
+  for i = 1, length do
+    n = n + 1
+    texts[n] = show(rawget(v, i), depth + 1, seen)
+    size = size + #texts[n]
+    if size > MAX_SHOWN then
+      break
+    end
+  end
+  for key, item in next, v do
+    if size > MAX_SHOWN then
+      texts[n + 1], n = "...", n + 1
+      break
+    end
+    if not (math_type(key) == "integer" and key >= 1 and key <= length) then
+      n = n + 1
+      key = type(key) == "string" and key:find("^[%a_][%w_]*$") and key or "[" .. show(key, depth + 1, seen) .. "]"
+      texts[n] = key .. " = " .. show(item, depth + 1, seen)
+      size = size + #texts[n]
+    end
+  end
+  seen[v] = nil
+  return "{" .. table.concat(texts, ", ") .. "}"
+end
+kit.show = show
+
+function Payload.__tostring(payload)
+  return show(rawget(payload, 1), 0, {})
+end
+local function payload_text(v)
+  return metatable_of(v) == Payload and tostring(v) or v
+end
+function Payload.__concat(a, b)
+  return payload_text(a) .. payload_text(b)
+end
+
+-- A message has `topic`, `payload` and, if a process sent it, `from`: as fields and as methods.
+local Message = { __metatable = false, __name = "message" }
+local message_methods = {}
+Message.__index = message_methods
+function message_methods.from()
+  return nil -- no process sent it
+end
+function message_methods.reply(message, value, err)
+  local call = rawget(message, CALL)
+  if call == nil then
+    local text = "the message on '%s' expects no reply: it was sent by send, not by call"
+    return false, new_error("Invalid", format(text, tostring(message.topic)), nil, nil, kit.traceback(2))
+  end
+  if err ~= nil then
+    value = is_error(err) and err or new_error("Internal", tostring(err))
+  end
+  return kit.outcome(false, kit.with_flat(host.reply, 1, "reply", call, value))
+end
+function message_methods.wants_reply(message)
+  return rawget(message, CALL) ~= nil
+end
+function Message.__tostring(message)
+  return format("message on %s from %s: %s", tostring(message.topic), tostring(rawget(message, "from")), tostring(message.payload))
+end
+
+function kit.is_message(v)
+  return type(v) == "table" and metatable_of(v) == Message
+end
+
+function kit.new_message(sender, topic, value, call)
+  local message = { topic = topic, payload = setmetatable({ value }, Payload), from = sender }
+  if call then
+    message[CALL] = call
+  end
+  return setmetatable(message, Message)
+end
+
+function kit.new_event(kind, sender, at, result, err, reason, deadline)
+  local event = { kind = kind, from = sender, at = kit.time_value(at) }
+  if kind == "pid.cancel" then
+    event.reason, event.deadline = reason, deadline
+  elseif kit.compatible then
+    event.result = { value = result, error = err }
+  else
+    event.result, event.error = result, err
+  end
+  return event
+end
+
+-- -- refusals ------------------------------------------------------------------------------------
+
+-- Thrown while a value is walked; the path is put together on the way out.
+local Refused = {}
+
+local function refuse(reason)
+  error(setmetatable({ reason = reason, path = "" }, Refused), 0)
+end
+
+local function step(key)
+  if type(key) == "string" then
+    return format("[%q]", key)
+  end
+  return "[" .. tostring(key) .. "]"
+end
+
+-- Walk once more, slowly, to say where: a walk that succeeds pays nothing for that.
+local function locate(v, path, depth, walk)
+  if type(v) == "table" and depth < MAX_DEPTH and not is_error(v) then
+    for key, item in next, v do
+      local ok = pcall(walk, item, depth + 1)
+      if not ok then
+        return locate(item, path .. step(key), depth + 1, walk)
+      end
+    end
+  end
+  return path
+end
+
+local function guarded(walk, what, v, ...)
+  local ok, result, count = pcall(walk, v, 0, ...)
+  if ok then
+    return true, result, count
+  end
+  if metatable_of(result) ~= Refused then
+    error(result, 0)
+  end
+  local path = locate(v, what, 0, walk)
+  if #path > 120 then
+    path = path:sub(1, 60) .. " ... " .. path:sub(-40)
+  end
+  local text = format("%s cannot cross to another process: %s", path, result.reason)
+  return false, new_error("Invalid", text, nil, { path = path }, kit.traceback(3))
+end
+
+local function check_key(key)
+  local kind = type(key)
+  if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+    refuse("a map key of type " .. kind)
+  end
+end
+
+-- Its data, if it is a wrapper of ours; nil if there is no rule for it.
+local function plain_value(v, metatable)
+  if metatable == Payload then
+    return true, rawget(v, 1)
+  elseif metatable == Message then
+    return true, { topic = rawget(v, "topic"), from = rawget(v, "from"), payload = v.payload }
+  end
+end
+
+-- -- from Lua to Lua -------------------------------------------------------------------------------
+
+local copy
+
+local function copy_table(v, depth)
+  if depth >= MAX_DEPTH then
+    refuse("it nests deeper than " .. MAX_DEPTH .. " levels, or contains itself")
+  end
+  local metatable = metatable_of(v)
+  if metatable ~= nil then
+    if is_error(v) then
+      local kind, message, retryable, details = error_parts(v)
+      return new_error(kind, message, retryable, copy(details, depth + 1))
+    elseif kit.time_parts and kit.time_parts(v) then
+      return kit.time_value_of(kit.time_parts(v))
+    end
+    local is_plain, inner = plain_value(v, metatable)
+    if is_plain then
+      return copy(inner, depth)
+    end
+  end
+  local result = {}
+  for key, item in next, v do
+    local kind = type(key)
+    if kind ~= "string" and kind ~= "number" then
+      check_key(key)
+    end
+    kind = type(item)
+    if kind == "string" or kind == "number" or kind == "boolean" then
+      result[key] = item
+    elseif kind == "table" then
+      result[key] = copy_table(item, depth + 1)
+    else
+      refuse("it is of type " .. (kit.is_channel(item) and "channel" or kind))
+    end
+  end
+  return result
+end
+
+function copy(v, depth)
+  local kind = type(v)
+  if kind == "string" or kind == "number" or kind == "boolean" or kind == "nil" then
+    return v
+  elseif kind == "table" then
+    return copy_table(v, depth)
+  end
+  refuse("it is of type " .. (kit.is_channel(v) and "channel" or kind))
+end
+
+-- A copy for another process, and true; or false and an Invalid error.
+function kit.copied(v, what)
+  return guarded(copy, what, v)
+end
+
+-- Copies on their way: Python knows them by number.
+local parcels, free_parcels, parcel_count = {}, {}, 0
+
+function kit.store(v)
+  local number = next(free_parcels)
+  if number then
+    free_parcels[number] = nil
+  else
+    parcel_count = parcel_count + 1
+    number = parcel_count
+  end
+  parcels[number] = v
+  return number
+end
+
+local function collect(number)
+  local v = parcels[number]
+  parcels[number] = nil
+  free_parcels[number] = true
+  return v
+end
+kit.collect = collect
+
+-- -- from Lua to Python ----------------------------------------------------------------------------
+
+local flatten
+
+local function is_list(v, length)
+  if length == 0 then
+    return false
+  end
+  local count = 0
+  for _ in next, v do
+    count = count + 1
+    if count > length then
+      return false
+    end
+  end
+  return count == length
+end
+
+local function flatten_table(v, depth, flat, n)
+  if depth >= MAX_DEPTH then
+    refuse("it nests deeper than " .. MAX_DEPTH .. " levels, or contains itself")
+  end
+  local metatable = metatable_of(v)
+  if metatable ~= nil then
+    if is_error(v) then
+      local kind, message, retryable, details = error_parts(v)
+      flat[n + 1], flat[n + 2], flat[n + 3], flat[n + 4] = ERROR, kind, message, retryable
+      return flatten(details, depth + 1, flat, n + 4)
+    elseif kit.time_parts then
+      local seconds, nanoseconds, offset = kit.time_parts(v)
+      if seconds then
+        flat[n + 1], flat[n + 2], flat[n + 3], flat[n + 4] = TIME, seconds, nanoseconds, offset
+        return n + 4
+      end
+    end
+    local is_plain, inner = plain_value(v, metatable)
+    if is_plain then
+      return flatten(inner, depth, flat, n)
+    end
+  end
+  local length = rawlen(v)
+  if is_list(v, length) then
+    flat[n + 1], flat[n + 2] = LIST, length
+    n = n + 2
+    for i = 1, length do
+      n = flatten(rawget(v, i), depth + 1, flat, n)
+    end
+    return n
+  end
+  flat[n + 1] = MAP
+  local count_at, count = n + 2, 0
+  n = n + 2
+  for key, item in next, v do
+    check_key(key)
+    count = count + 1
+    n = flatten(item, depth + 1, flat, flatten(key, depth + 1, flat, n))
+  end
+  flat[count_at] = count
+  return n
+end
+
+function flatten(v, depth, flat, n)
+  local kind = type(v)
+  if kind == "table" then
+    return flatten_table(v, depth, flat, n)
+  elseif kind == "string" or kind == "number" or kind == "boolean" or kind == "nil" then
+    flat[n + 1] = v
+    return n + 1
+  end
+  refuse("it is of type " .. (kit.is_channel(v) and "channel" or kind))
+end
+
+local function flatten_alone(v, depth)
+  return flatten(v, depth, {}, 0)
+end
+
+local CHUNK = 200 -- a call with more arguments costs by their square
+
+-- Call `f` of Python with `count` leading arguments and the flat forms of all others, one after the
+-- other. If one cannot cross: false and an Invalid error, in the form that `kit.outcome` reads.
+function kit.with_flat(f, count, what, ...)
+  local n = select("#", ...)
+  local simple = n <= CHUNK
+  for i = count + 1, n do
+    local kind = type((select(i, ...)))
+    simple = simple and (kind == "string" or kind == "number" or kind == "boolean" or kind == "nil")
+  end
+  if simple then
+    return f(...)
+  end
+  local arguments, flat, size = { ... }, {}, 0
+  for i = count + 1, n do
+    local ok, result = pcall(flatten, arguments[i], 0, flat, size)
+    if not ok then
+      local name = n > count + 1 and what .. " " .. i - count or what
+      local _, err = guarded(flatten_alone, name, arguments[i])
+      return false, err
+    end
+    size = result
+  end
+  if size > CHUNK then
+    for i = 1, size, CHUNK do
+      host.feed(unpack(flat, i, i + CHUNK - 1 < size and i + CHUNK - 1 or size))
+    end
+    arguments[count + 1] = BUFFERED
+    return f(unpack(arguments, 1, count + 1))
+  end
+  for i = 1, size do
+    arguments[count + i] = flat[i]
+  end
+  return f(unpack(arguments, 1, count + size))
+end
+
+-- The flat form for Python that asks for it; a long one in pieces, by `more`.
+local pending, pending_count
+local function more(from)
+  local to = from + 4999
+  if to >= pending_count then
+    local flat = pending
+    pending = nil
+    return unpack(flat, from, pending_count)
+  end
+  return unpack(pending, from, to)
+end
+
+local function give(flat, n)
+  pending, pending_count = flat, n
+  return n
+end
+
+-- Of a value: the number of flat values; or nil and an Invalid error.
+local function flat_of(v, what)
+  local flat = {}
+  local ok, n = pcall(flatten, v, 0, flat, 0)
+  if ok then
+    return give(flat, n)
+  end
+  local _, err = guarded(flatten_alone, what, v)
+  return nil, err
+end
+kit.flat_of = flat_of
+
+local function flat_of_parcel(number)
+  return (flat_of(collect(number), "payload"))
+end
+
+-- -- from Python to Lua ----------------------------------------------------------------------------
+
+local source, place
+
+local function unflatten()
+  local v = source[place]
+  place = place + 1
+  if v == MAP then
+    local result = {}
+    place = place + 1
+    for _ = 1, source[place - 1] do
+      local key = unflatten()
+      result[key] = unflatten()
+    end
+    return result
+  elseif v == LIST then
+    local length = source[place]
+    place = place + 1
+    local result = {}
+    for i = 1, length do
+      result[i] = unflatten()
+    end
+    return result
+  elseif v == ERROR then
+    local kind, message, retryable = source[place], source[place + 1], source[place + 2]
+    place = place + 3
+    return new_error(kind, message, retryable, unflatten())
+  elseif v == TIME then
+    place = place + 3
+    return kit.time_value_of(source[place - 3], source[place - 2], source[place - 1])
+  end
+  return v
+end
+
+local fed, fed_count = {}, 0
+local function feed(...)
+  local n = select("#", ...)
+  local values = { ... }
+  for i = 1, n do
+    fed[fed_count + i] = values[i]
+  end
+  fed_count = fed_count + n
+end
+
+local function build(...)
+  if ... == BUFFERED then
+    source, place, fed, fed_count = fed, 1, {}, 0
+  else
+    source, place = { ... }, 1
+  end
+  local v = unflatten()
+  source = nil
+  return v
+end
+
+-- `n` values, one after the other.
+function kit.build_all(n, ...)
+  if ... == BUFFERED then
+    source, place, fed, fed_count = fed, 1, {}, 0
+  else
+    source, place = { ... }, 1
+  end
+  local values = {}
+  for i = 1, n do
+    values[i] = unflatten()
+  end
+  source = nil
+  return unpack(values, 1, n)
+end
+
+-- For Python: a value built from its flat form and stored as a parcel.
+local function build_parcel(...)
+  return kit.store(build(...))
+end
+
+local function discard(...)
+  for i = 1, select("#", ...) do
+    collect((select(i, ...)))
+  end
+end
+
+kit.exports = {
+  more = more,
+  flat_of_parcel = flat_of_parcel,
+  feed = feed,
+  build_parcel = build_parcel,
+  discard = discard,
+}
