@@ -20,6 +20,7 @@ from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import AlreadyExists, Error, Internal, Invalid, did_you_mean
 from procession.core.message import check_topic
 from procession.core.names import check_name
+from procession.core.payload import copy_payload
 from procession.guests.lua.modules import PARTS
 from procession.guests.lua.process import LuaProcess
 from procession.guests.lua.state import Parcel
@@ -92,6 +93,10 @@ class Functions:
         found = self._guest.module_functions.get(name.decode())
         if found is not None:
             return found
+        if name == b"send":
+            return self._make_send()
+        if name == b"send_copy":
+            return self._make_send_copy()
         if name.startswith(b"_") or name in (b"failed", b"kernel", b"me"):
             return None
         return getattr(self, name.decode(), None)
@@ -146,38 +151,53 @@ class Functions:
 
     # -- messages --------------------------------------------------------------------------------
 
-    def send(self, dest: bytes, topic: bytes, *values: Any) -> Any:
-        """A message with one scalar, or with nothing."""
-        try:
-            names = self._names
-            strand: Any = self.kernel.scheduler.current
-            if values and type(values[0]) is bytes:
-                values = (from_scalar(values[0]),)
-            self._kernel.send(  # type: ignore[union-attr]
-                strand.pid,
-                names.get(dest) or self._text(dest),
-                names.get(topic) or self._text(topic),
-                values,
-            )
-        except Error as error:
-            return self.failed(error)
-        return True
+    def _make_send(self) -> Callable[..., Any]:
+        """`send` of a scalar or of nothing: the hottest path, so without a lookup too many."""
+        kernel, names, failed = self.kernel, self._names, self.failed
+        processes, scheduler = kernel.processes, kernel.scheduler
+        as_text, resolve = self._text, kernel.resolve
 
-    def send_copy(self, dest: bytes, topic: bytes, number: int) -> Any:
-        """A message with a value that Lua has copied: a neighbour in the same state gets the copy."""
-        strand: Any = self.kernel.scheduler.current
-        parcel = Parcel(strand.state, number)
-        try:
-            target = self.kernel.resolve(self._text(dest))
-            if type(target) is LuaProcess and target.state is strand.state:
-                target.mailbox.deliver(strand.pid, self._text(topic), parcel)
-            else:
-                self.kernel.send(
-                    strand.pid, self._text(dest), self._text(topic), (parcel.unpack(),)
+        def send(dest: bytes, topic: bytes, value: Any = None) -> Any:
+            try:
+                target = processes.get(names.get(dest)) or resolve(as_text(dest))  # type: ignore[arg-type]
+                if type(value) is bytes:
+                    value = from_scalar(value)
+                (target._mailbox or target.mailbox).deliver(
+                    scheduler.current.pid,  # type: ignore[union-attr]
+                    names.get(topic) or as_text(topic),
+                    value,
                 )
-        except Error as error:
-            return self.failed(error)
-        return True
+            except Error as error:
+                return failed(error)
+            except AttributeError:  # it is no string
+                return None
+            return True
+
+        return send
+
+    def _make_send_copy(self) -> Callable[..., Any]:
+        """`send` of what Lua has copied: a neighbour in the same state gets that very copy."""
+        kernel, names, failed = self.kernel, self._names, self.failed
+        processes, scheduler = kernel.processes, kernel.scheduler
+        as_text, resolve = self._text, kernel.resolve
+
+        def send_copy(dest: bytes, topic: bytes, number: int) -> Any:
+            strand: Any = scheduler.current
+            payload: Any = Parcel(number)
+            try:
+                target = processes.get(names.get(dest)) or resolve(as_text(dest))  # type: ignore[arg-type]
+                if not (type(target) is LuaProcess and target.state is strand.state):
+                    payload, number = copy_payload(strand.state.unpack_parcel(number)), 0
+                (target._mailbox or target.mailbox).deliver(
+                    strand.pid, names.get(topic) or as_text(topic), payload
+                )
+            except Error as error:
+                if number:
+                    strand.state.dropped.append(number)
+                return failed(error)
+            return True
+
+        return send_copy
 
     @answering
     def listen(self, topic: bytes, message: bool | None) -> Any:
@@ -185,7 +205,10 @@ class Functions:
 
     @answering
     def unlisten(self, channel: Any) -> Any:
-        self.me().mailbox.unlisten(channel)
+        me = self.me()
+        me.mailbox.unlisten(channel)
+        kept = [one for one in me.unlistened or () if one.buffered]
+        me.unlistened = [*kept, channel] if channel.buffered else kept or None
         return True
 
     def inbox(self) -> Any:

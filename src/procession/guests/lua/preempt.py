@@ -73,8 +73,8 @@ class _Debug(ctypes.Structure):
 class HookGuard:
     """Watches the Lua of one event loop, in one thread of its own.
 
-    `running` is the strand whose Lua code is at work, `steps` counts the times that Lua was
-    entered: both are written by the loop's thread only, before and after each entry.
+    Written by whoever enters Lua: `running`, the strand whose code is at work; `entered`, which
+    tells the thread that Lua was entered since its last look; and if it is `asleep`, it is roused.
     """
 
     preempts = True
@@ -107,13 +107,13 @@ class HookGuard:
         self._hook_function = hook_type(self._hook)  # as long as it may be called
         self._hook_pointer = ctypes.cast(self._hook_function, ctypes.c_void_p)
         self.running: LuaBody | None = None
-        self.steps = 0
+        self.entered = False
+        self.asleep = True
         self.stack = ""
         """Where the process was that exceeded its limit."""
-        self._armed = -1
-        """The step that the hooks were set for: one that fires in a later step means nothing."""
+        self._armed: LuaBody | None = None
+        """Whose hooks are set: one that fires after Lua was entered anew means nothing."""
         self._since = 0.0
-        self._asleep = False
         self._closed = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -121,9 +121,9 @@ class HookGuard:
     def enter(self, strand: LuaBody) -> None:
         """Lua starts to run for `strand`."""
         self.running = strand
-        self.steps += 1
-        if self._asleep or self._thread is None:
-            self._rouse()
+        self.entered = True
+        if self.asleep:
+            self.rouse()
 
     def elapsed(self) -> float:
         """How long the step that was interrupted has lasted, about, in seconds."""
@@ -136,8 +136,9 @@ class HookGuard:
         if self._thread is not None:
             self._thread.join()
 
-    def _rouse(self) -> None:
-        self._asleep = False
+    def rouse(self) -> None:
+        """Have the thread look again: there is Lua at work."""
+        self.asleep = False
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._watch, name="procession-lua-guard", daemon=True
@@ -146,24 +147,25 @@ class HookGuard:
         self._wake.set()
 
     def _watch(self) -> None:
-        seen, idle = -1, 0
+        idle = 0
         while not self._closed:
             time.sleep(TICK)
             strand = self.running
-            if strand is None or self.steps != seen:
-                idle = idle + 1 if self.steps == seen else 0
-                seen = self.steps
-                self._since = time.monotonic()
+            if strand is None:
+                idle = 0 if self.entered else idle + 1
+                self.entered = False
                 if idle > _IDLE_TICKS:
                     self._wake.clear()
-                    self._asleep = True
-                    if self.steps == seen:
+                    self.asleep = True
+                    if not self.entered:  # else it was entered before it could see us asleep
                         self._wake.wait()
                     idle = 0
-                continue
-            idle = 0
-            if self._armed != seen:
-                self._armed = seen
+            elif self.entered:
+                self.entered = False
+                self._armed = None
+                self._since = time.monotonic()
+            elif self._armed is not strand:
+                self._armed = strand
                 self._arm(strand, self._hook_pointer, 1)
 
     def _arm(self, strand: LuaBody, hook: Any, count: int) -> None:
@@ -176,7 +178,7 @@ class HookGuard:
     def _hook(self, state: int, debug: int) -> None:
         """Called by Lua, in its thread, between two instructions. Must not raise."""
         strand = self.running
-        if strand is None or self._armed != self.steps:
+        if strand is None or self.entered or self._armed is not strand:
             self._sethook(state, None, 0, 0)
             return
         if strand.computed + self.elapsed() > strand.step_limit:
@@ -218,15 +220,18 @@ class CountingGuard:
 
     def __init__(self) -> None:
         self.running: LuaBody | None = None
-        self.steps = 0
+        self.entered = False
+        self.asleep = False
         self.stack = ""
         self._since = 0.0
-        self._seen = -1
 
     def enter(self, strand: LuaBody) -> None:
         """Lua starts to run for `strand`."""
         self.running = strand
-        self.steps += 1
+        self.entered = True
+
+    def rouse(self) -> None:
+        """Nothing to do."""
 
     def elapsed(self) -> float:
         """How long the step has lasted, about, in seconds."""
@@ -237,8 +242,8 @@ class CountingGuard:
         strand = self.running
         if strand is None:
             return False
-        if self._seen != self.steps:
-            self._seen, self._since = self.steps, time.monotonic()
+        if self.entered:
+            self.entered, self._since = False, time.monotonic()
         if strand.computed + self.elapsed() <= strand.step_limit:
             return False
         strand.exceeded = True

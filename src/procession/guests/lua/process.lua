@@ -40,38 +40,38 @@ end
 
 -- -- messages ----------------------------------------------------------------------------------------
 
+local copied, store = kit.copied, kit.store
 local function send_copy(dest, topic, v)
-  local ok, copy = kit.copied(v, "payload")
-  if not ok then
-    return FAILED, copy
+  local copy, err = copied(v, "payload")
+  if err then
+    return FAILED, err
   end
-  return outcome(FAILED, host_send_copy(dest, topic, kit.store(copy)))
+  local ok, a, b, c, d, e = host_send_copy(dest, topic, store(copy))
+  if ok then
+    return true
+  end
+  return outcome(FAILED, ok, a, b, c, d, e)
 end
 
-function process.send(dest, topic, ...)
-  if type(dest) ~= "string" then
-    check_string(dest, 1, "send")
-  elseif type(topic) ~= "string" then
-    check_string(topic, 2, "send")
-  end
-  local n = select("#", ...)
-  if n == 1 then
-    local v = ...
+function process.send(dest, topic, v, w, ...)
+  if w == nil and select("#", ...) == 0 then
     local kind = type(v)
-    if kind == "string" or kind == "number" or kind == "boolean" then
+    if kind == "number" or kind == "string" or kind == "boolean" or kind == "nil" then
       local ok, a, b, c, d, e = host_send(dest, topic, v)
       if ok then
-        return true, nil
+        return true
+      elseif ok == nil then
+        check_string(dest, 1, "send")
+        check_string(topic, 2, "send")
       end
       return outcome(FAILED, ok, a, b, c, d, e)
-    elseif v ~= nil then
-      return send_copy(dest, topic, v)
     end
-  elseif n > 1 then
-    local list = { ... }
-    return send_copy(dest, topic, list)
+  else
+    v = { v, w, ... }
   end
-  return outcome(FAILED, host_send(dest, topic))
+  check_string(dest, 1, "send")
+  check_string(topic, 2, "send")
+  return send_copy(dest, topic, v)
 end
 
 function process.listen(topic, options)
@@ -242,18 +242,18 @@ end
 for name in next, KINDS do
   builder_methods[name] = function(builder, ...)
     check_builder(builder, name)
-    local ok, extras = kit.copied({ builder.context or {}, builder.name or false, #(builder.messages or {}) }, "context")
-    if not ok then
-      return nil, extras
+    local extras, err = copied({ builder.context or {}, builder.name or false, #(builder.messages or {}) }, "context")
+    if err then
+      return nil, err
     end
     for i, message in next, builder.messages or {} do
-      local fine, payload = kit.copied({ table.unpack(message, 3, 2 + message[2]) }, "payload")
-      if not fine then
-        return nil, payload
+      local payload, refused = copied({ table.unpack(message, 3, 2 + message[2]) }, "payload")
+      if refused then
+        return nil, refused
       end
       extras[3 + i] = { message[1], message[2], payload }
     end
-    return spawn(name, kit.store(extras), select("#", ...), ...)
+    return spawn(name, store(extras), select("#", ...), ...)
   end
 end
 

@@ -21,6 +21,7 @@ from procession.core.channel import (
 )
 from procession.core.errors import Error, Internal, Invalid, LimitExceeded
 from procession.core.event import Event
+from procession.core.mailbox import TopicChannel
 from procession.core.message import Message
 from procession.core.process import Process
 from procession.core.scheduler import NOTHING, Strand
@@ -78,17 +79,16 @@ class LuaBody:
     # -- for the scheduler ---------------------------------------------------------------------
 
     def step(self) -> bool | None:
-        """Resume Lua; True if it was interrupted, so that the slice is over."""
-        if self.coroutine is None:
+        """Resume Lua until it waits, ends or is interrupted; True if it was interrupted."""
+        coroutine = self.coroutine
+        if coroutine is None:
             return None  # it was ready when it was killed
         wait = self.wait
+        answer: tuple[Any, ...] | None
         if wait is None:
             value = self.value
-            kind = type(value)
-            if kind in _PLAIN:
-                answer: tuple[Any, ...] | None = (True, value)
-            elif kind is str:
-                answer = (True, value.encode())
+            if type(value) in _PLAIN:
+                answer = (True, value)
             else:
                 answer = self._received(value)
         elif wait is ANSWER:
@@ -98,15 +98,14 @@ class LuaBody:
             answer = self._drive(wait)
             if answer is None:
                 return None
-        return self.run(answer)
-
-    def run(self, answer: tuple[Any, ...] | None) -> bool | None:
-        """Resume Lua with an answer, until it waits, ends or is interrupted."""
         guard = self.guard
         while True:
-            guard.enter(self)  # type: ignore[arg-type]
+            guard.running = self  # type: ignore[assignment]
+            guard.entered = True
+            if guard.asleep:
+                guard.rouse()
             try:
-                trapped = self.coroutine.send(answer)
+                trapped = coroutine.send(answer)
             except (lua54.LuaError, StopIteration) as error:
                 guard.running = None
                 self._crashed(error)
@@ -120,12 +119,13 @@ class LuaBody:
                 continue
             if trapped is None:
                 return self._interrupted()
-            if not isinstance(trapped, ReceiveChannel):
+            if kind is not TopicChannel and not isinstance(trapped, ReceiveChannel):
                 self._crashed(lua54.LuaError(f"attempt to wait for {kind.__name__}"))
                 return None
             self.computed = 0.0
             if trapped._buffer or trapped._senders or trapped.closed:
-                answer = self._received(trapped.take())
+                value = trapped.take()
+                answer = (True, value) if type(value) in _PLAIN else self._received(value)
                 scheduler = self.scheduler
                 scheduler.credit -= 1
                 if scheduler.credit < 0:
@@ -243,7 +243,7 @@ class LuaBody:
         if kind in _PLAIN:
             return (True, value)
         if kind is Parcel:
-            return (value.take(),)
+            return (value,)
         if kind is str:
             return (True, value.encode(errors="replace"))
         if value is CLOSED:
@@ -252,7 +252,7 @@ class LuaBody:
         if kind is Message:
             payload = value.payload
             sender = None if value.sender is None else value.sender.encode()
-            carried = (True, payload.take()) if type(payload) is Parcel else carry(payload)
+            carried = (True, payload) if type(payload) is Parcel else carry(payload)
             call = value if value.wants_reply else None
             return (b"message", sender, value.topic.encode(), call, *carried)
         if kind is Event:
@@ -312,6 +312,8 @@ class LuaBody:
             if self.parked is not None:
                 self.parked.withdraw(self)
                 self.parked = None
+            elif type(self.value) is Parcel:
+                self.state.dropped.append(self.value)
         elif wait is not ANSWER:
             wait.close()
         self.close_coroutine(coroutine)
@@ -321,7 +323,7 @@ class LuaBody:
         guard = self.guard
         outer = guard.running
         self.coroutine, self.computed = coroutine, 0.0
-        guard.enter(self)  # type: ignore[arg-type]
+        guard.enter(self)
         try:
             self.state.close_coroutine(coroutine)
         except lua54.LuaError:
@@ -355,6 +357,7 @@ class LuaProcess(LuaBody, Process):
         "state",
         "step_limit",
         "strands",
+        "unlistened",
         "wait",
     )
 
@@ -380,6 +383,8 @@ class LuaProcess(LuaBody, Process):
         self.nested: set[bytes] | None = None
         self.strands: dict[LuaStrand, None] | None = None
         self.context: dict[str, Any] | None = None
+        self.unlistened: list[Any] | None = None
+        """Channels that were closed while there was something to receive."""
 
     @property
     def process(self) -> LuaProcess:
@@ -454,8 +459,18 @@ class LuaProcess(LuaBody, Process):
         for strand in strands or ():
             strand.drop()
         state, self.state = self.state, None
+        self._drop_parcels(state)
         state.release(self.pid.encode())
         self.kernel.exited(self, result, error)
+
+    def _drop_parcels(self, state: LuaState) -> None:
+        """What was sent to it and stays unread is kept no longer."""
+        mailbox = self._mailbox
+        if mailbox is None:
+            return
+        for channel in (*mailbox.topics.values(), *(self.unlistened or ())):
+            state.drop(channel._buffer)
+        state.drop(mailbox.pending)
 
 
 class LuaStrand(LuaBody, Strand):
@@ -500,7 +515,8 @@ class LuaStrand(LuaBody, Strand):
         self.coroutine = self.state.strand_body.coroutine(function)
         trapped = self.coroutine.send(None)
         self.pointer = int(trapped[1], 16)
-        if self.run((None,)):
+        self.value = (None,)
+        if self.step():
             self.scheduler.rouse()
 
     def ended(self, result: Any, error: Error | None) -> None:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from lupa import lua54
 
 from procession.core.errors import Internal
+from procession.core.message import Message
 from procession.guests.lua.marks import BUFFERED, MARKS
 from procession.guests.lua.types import TypeSyntaxError, erase_types, locate
 from procession.guests.lua.values import from_flat, is_plain, to_flat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 FILES = (
     "patterns.lua",
@@ -72,28 +73,13 @@ class Source:
             self.error = f"{name}:{problem.line}:{problem.column}: {problem}"
 
 
-class Parcel:
-    """A payload that waits in the state of its sender, who is the receiver's neighbour."""
+class Parcel(int):
+    """The number of a payload that waits in the state of its sender, who is a neighbour.
 
-    __slots__ = ("_number", "_state")
+    Lua forgets it when it is unpacked there; whoever drops one unread has to tell the state.
+    """
 
-    def __init__(self, state: LuaState, number: int) -> None:
-        self._state = state
-        self._number: int | None = number
-
-    def take(self) -> int:
-        """Its number, for Lua, which gives the value and forgets it."""
-        number, self._number = self._number, None
-        assert number is not None
-        return number
-
-    def unpack(self) -> Any:
-        """The value in Python."""
-        return self._state.unpack_parcel(self.take())
-
-    def __del__(self) -> None:
-        if self._number is not None:
-            self._state.dropped.append(self._number)
+    __slots__ = ()
 
 
 class LuaState:
@@ -195,6 +181,13 @@ class LuaState:
     def unpack_parcel(self, number: int) -> Any:
         """The value of a parcel, which then is gone."""
         return self.unpack_flat(self._flat_of_parcel(number))
+
+    def drop(self, values: Iterable[Any] | None) -> None:
+        """Forget what is sent from Lua to Lua among some payloads or messages."""
+        for value in values or ():
+            payload = value.payload if type(value) is Message else value
+            if type(payload) is Parcel:
+                self.dropped.append(payload)
 
     def build(self, value: Any) -> int:
         """A value of Python in Lua, as a parcel."""

@@ -127,11 +127,11 @@ end
 
 -- -- refusals ------------------------------------------------------------------------------------
 
--- Thrown while a value is walked; the path is put together on the way out.
+-- Thrown while a value is walked.
 local Refused = {}
 
 local function refuse(reason)
-  error(setmetatable({ reason = reason, path = "" }, Refused), 0)
+  error(setmetatable({ reason = reason }, Refused), 0)
 end
 
 local function step(key)
@@ -154,20 +154,17 @@ local function locate(v, path, depth, walk)
   return path
 end
 
-local function guarded(walk, what, v, ...)
-  local ok, result, count = pcall(walk, v, 0, ...)
-  if ok then
-    return true, result, count
-  end
-  if metatable_of(result) ~= Refused then
-    error(result, 0)
+-- The error for a value that a walk has thrown itself out of.
+local function refusal(thrown, walk, what, v)
+  if metatable_of(thrown) ~= Refused then
+    error(thrown, 0)
   end
   local path = locate(v, what, 0, walk)
   if #path > 120 then
     path = path:sub(1, 60) .. " ... " .. path:sub(-40)
   end
-  local text = format("%s cannot cross to another process: %s", path, result.reason)
-  return false, new_error("Invalid", text, nil, { path = path }, kit.traceback(3))
+  local text = format("%s cannot cross to another process: %s", path, thrown.reason)
+  return new_error("Invalid", text, nil, { path = path }, kit.traceback(3))
 end
 
 local function check_key(key)
@@ -235,18 +232,23 @@ function copy(v, depth)
   refuse("it is of type " .. (kit.is_channel(v) and "channel" or kind))
 end
 
--- A copy for another process, and true; or false and an Invalid error.
+-- A copy for another process; or nil and an Invalid error.
 function kit.copied(v, what)
-  return guarded(copy, what, v)
+  local ok, result = pcall(copy, v, 0)
+  if ok then
+    return result
+  end
+  return nil, refusal(result, copy, what, v)
 end
 
 -- Copies on their way: Python knows them by number.
-local parcels, free_parcels, parcel_count = {}, {}, 0
+local parcels, free_parcels, free_count, parcel_count = {}, {}, 0, 0
 
 function kit.store(v)
-  local number = next(free_parcels)
-  if number then
-    free_parcels[number] = nil
+  local number
+  if free_count > 0 then
+    number = free_parcels[free_count]
+    free_count = free_count - 1
   else
     parcel_count = parcel_count + 1
     number = parcel_count
@@ -257,8 +259,9 @@ end
 
 local function collect(number)
   local v = parcels[number]
-  parcels[number] = nil
-  free_parcels[number] = true
+  parcels[number] = false
+  free_count = free_count + 1
+  free_parcels[free_count] = number
   return v
 end
 kit.collect = collect
@@ -358,8 +361,7 @@ function kit.with_flat(f, count, what, ...)
     local ok, result = pcall(flatten, arguments[i], 0, flat, size)
     if not ok then
       local name = n > count + 1 and what .. " " .. i - count or what
-      local _, err = guarded(flatten_alone, name, arguments[i])
-      return false, err
+      return false, refusal(result, flatten_alone, name, arguments[i])
     end
     size = result
   end
@@ -400,8 +402,7 @@ local function flat_of(v, what)
   if ok then
     return give(flat, n)
   end
-  local _, err = guarded(flatten_alone, what, v)
-  return nil, err
+  return nil, refusal(n, flatten_alone, what, v)
 end
 kit.flat_of = flat_of
 

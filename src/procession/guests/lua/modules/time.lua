@@ -144,7 +144,7 @@ local function parse_duration(text)
     end
     n = n * scale
     if point ~= "" and fraction ~= "" then
-      local digits = sub(fraction, 1, 18) -- more are below a nanosecond
+      local digits = sub(fraction, 1, 19) -- more are below a nanosecond
       local part = floor(tonumber(digits) * (scale / 10.0 ^ #digits))
       if n < MIN + part then
         return invalid("invalid")

@@ -1,0 +1,174 @@
+"""The tokens of a Lua program, with two more for types: `->` and `?`.
+
+What Lua itself would not read ends the tokens with an ERROR: Lua tells what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+NAME = "<name>"
+NUMBER = "<number>"
+STRING = "<string>"
+END = "<eof>"
+ERROR = "<error>"
+
+_KEYWORDS = (
+    "and break do else elseif end false for function goto if in local nil not or repeat return"
+    " then true until while"
+).split()
+_OPERATORS = (
+    "... .. == ~= <= >= // :: << >> -> - + * / % ^ # & ~ | < > = ( ) { } [ ] ; : , . ?"
+).split()
+_KINDS = {text.encode(): text for text in (*_KEYWORDS, *_OPERATORS)}
+
+# Every repetition is possessive: what does not match is found out in one pass.
+_TOKEN = re.compile(
+    rb"""
+    (?: [ \t\n\r\f\v]++ | --(?!\[=*+\[)[^\n\r]*+ )*+
+    (?: (?P<name> [A-Za-z_][A-Za-z0-9_]*+ )
+      | (?P<number> (?: 0[xX](?:[pP][+-]?|[0-9a-fA-F.])*+
+                      | \.?[0-9](?:[eE][+-]?|[0-9a-fA-F.])*+ ) [A-Za-z_]? )
+      | (?P<string> "(?:[^"\\\n\r]|\\(?:z[ \t\n\r\f\v]*+|\r\n|\n\r|.))*+"
+                  | '(?:[^'\\\n\r]|\\(?:z[ \t\n\r\f\v]*+|\r\n|\n\r|.))*+' )
+      | (?P<long> (?:--)?+ \[(?P<level>=*+)\[ )
+      | (?P<operator> %s )
+      | (?P<end> \Z )
+    )
+    """
+    % b"|".join(re.escape(text.encode()) for text in _OPERATORS),
+    re.VERBOSE | re.DOTALL,
+)
+_FIRST_LINE = re.compile(rb"#[^\n\r]*+")
+_LINE_BREAK = re.compile(rb"\r\n|\n\r|\n|\r")
+
+
+class TypeSyntaxError(ValueError):
+    """Raised when an annotation begins but is not a type. `line` and `column` count from one."""
+
+    def __init__(self, line: int, column: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+        self.message = message
+
+
+class Tokens:
+    """What each token is (a word or sign by its text), and where it begins and ends.
+
+    The last one is END or ERROR, and is there three times: who looks ahead finds something.
+    """
+
+    __slots__ = ("ends", "kinds", "source", "starts")
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self.kinds: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self._read()
+
+    def text(self, index: int) -> bytes:
+        """The token as it stands in the source."""
+        return self.source[self.starts[index] : self.ends[index]]
+
+    def split(self, index: int) -> None:
+        """Take the first character off a token: `>>` closes two lists of types."""
+        self.starts[index] += 1
+        self.kinds[index] = self.kinds[index][1:]
+
+    def error(self, index: int, expected: str) -> TypeSyntaxError:
+        """The error to raise when something else than that token was expected."""
+        text = self.text(index)[:40].decode(errors="replace")
+        got = {END: "the end of the file", ERROR: "something that Lua cannot read"}
+        shown = got.get(self.kinds[index]) or f"'{text}'"
+        line, column = position(self.source, self.starts[index])
+        return TypeSyntaxError(line, column, f"{expected}, got {shown}")
+
+    def _read(self) -> None:
+        source, match = self.source, _TOKEN.match
+        first = _FIRST_LINE.match(source)
+        at = first.end() if first else 0
+        while True:
+            found = match(source, at)
+            group = found and found.lastgroup
+            if found is None or group is None:
+                self._add(ERROR, at, at)
+                break
+            start, at = found.span(group)
+            if group == "name" or group == "operator":
+                self._add(_KINDS.get(found[group], NAME), start, at)
+            elif group == "number":
+                self._add(NUMBER, start, at)
+            elif group == "string":
+                self._add(STRING, start, at)
+            elif group == "end":
+                self._add(END, start, at)
+                break
+            else:
+                close = b"]%b]" % found["level"]
+                end = source.find(close, at)
+                if end < 0:
+                    self._add(ERROR, start, len(source))
+                    break
+                at = end + len(close)
+                if found[group][:1] == b"[":
+                    self._add(STRING, start, at)
+        for _ in range(2):
+            self._add(self.kinds[-1], self.starts[-1], self.ends[-1])
+
+    def _add(self, kind: str, start: int, end: int) -> None:
+        self.kinds.append(kind)
+        self.starts.append(start)
+        self.ends.append(end)
+
+
+def position(source: bytes, offset: int) -> tuple[int, int]:
+    """Line and column of an offset, as Lua counts lines; the column is in characters."""
+    line, begin = 1, 0
+    for found in _LINE_BREAK.finditer(source, 0, offset):
+        line, begin = line + 1, found.end()
+    return line, _characters(source[begin:offset]) + 1
+
+
+def locate(source: bytes, line: int, near: str | None) -> int | None:
+    """The column at which Lua met a syntax error: of the last token `near` in that line.
+
+    `near` is what Lua's message says, with or without its quotes. None if it cannot be told.
+    """
+    if near is None or line < 1:
+        return None
+    begins = [0, *(found.end() for found in _LINE_BREAK.finditer(source))]
+    if line > len(begins):
+        return None
+    begin = begins[line - 1]
+    text = _LINE_BREAK.split(source[begin : begins[line] if line < len(begins) else None], 1)[0]
+    if near == END:
+        return _characters(text) + 1
+    wanted = near.encode(errors="surrogateescape")
+    column = _last_token(source, begin, begin + len(text), wanted)
+    if column is None and len(wanted) > 1 and wanted[:1] == wanted[-1:] == b"'":
+        wanted = wanted[1:-1]
+        column = _last_token(source, begin, begin + len(text), wanted)
+    if column is None:  # no token of ours: Lua could not read it to its end
+        column = text.rfind(wanted)
+    return None if column < 0 or not wanted else _characters(text[:column]) + 1
+
+
+def _last_token(source: bytes, begin: int, end: int, wanted: bytes) -> int | None:
+    tokens = Tokens(source)
+    for index in range(bisect_right(tokens.starts, end) - 1, -1, -1):
+        start = tokens.starts[index]
+        if start < begin:
+            return None
+        if tokens.text(index) == wanted:
+            return start - begin
+    return None
+
+
+def _characters(text: bytes) -> int:
+    try:
+        return len(text.decode())
+    except UnicodeDecodeError:
+        return len(text)
