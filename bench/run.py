@@ -42,6 +42,31 @@ BENCHES = {
     "call and reply": (w.call_reply, w.asyncio_call_reply, 30_000, "calls/s", None),
     "linked cascade": (w.cascade, None, 10_000, "ms for 10,000", 60.0),
     "idle process": (w.idle_bytes, w.asyncio_idle_bytes, 10_000, "bytes", 2600.0),
+    "Lua ping-pong, scalar": (
+        w.lua_ping_pong,
+        w.asyncio_ping_pong,
+        50_000,
+        "round trips/s",
+        1.6,
+    ),
+    "Lua ping-pong, table": (
+        w.lua_ping_pong_map,
+        lambda n: w.asyncio_ping_pong(n, w.MAP),
+        50_000,
+        "round trips/s",
+        1.0,
+    ),
+    "Lua ring of 1,000": (w.lua_ring, w.asyncio_ring, 100_000, "hops/s", None),
+    "Lua spawn+monitor+exit": (
+        w.lua_spawn_monitor_exit,
+        w.asyncio_spawn_monitor_exit,
+        10_000,
+        "processes/s",
+        None,
+    ),
+    "Lua 10,000 against 60,000": (w.lua_many, w.asyncio_many, 10_000, "processes/s", 1.0),
+    "Lua idle process": (w.lua_idle_bytes, None, 10_000, "bytes", 7168.0),
+    "Lua loop, preempted": (w.lua_loop, w.bare_lua_loop, 30_000_000, "iterations/s", 0.95),
 }
 
 
@@ -55,7 +80,7 @@ def measure(name, rounds, scale):
     mine, other = [], []
     for _ in range(rounds):
         gc.collect()
-        mine.append(procession.run(boot, n, quiet_exits=True))
+        mine.append(procession.run(boot, n, app=w.LUA_APP, quiet_exits=True))
         if theirs is not None:
             gc.collect()
             other.append(asyncio.run(theirs(n)))
@@ -88,7 +113,7 @@ def show(row):
         sign = f"at most {row['goal']:g}" if bound else f"at least {row['goal']:g}x"
         goal = f"{sign}: {'reached' if row['reached'] else 'MISSED'}"
     print(
-        f"{row['bench']:<24} {row['ours']:>12,} {theirs:>12} {row['unit']:<16} {ratio:>7}  {goal}",
+        f"{row['bench']:<26} {row['ours']:>12,} {theirs:>12} {row['unit']:<16} {ratio:>7}  {goal}",
         flush=True,
     )
 
@@ -101,7 +126,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     if not options.json:
-        print(f"{'':<24} {'procession':>12} {'asyncio':>12} {'':<16} {'ratio':>7}  goal")
+        print(f"{'':<26} {'procession':>12} {'asyncio':>12} {'':<16} {'ratio':>7}  goal")
     for name in BENCHES:
         if options.names and not any(part in name for part in options.names):
             continue

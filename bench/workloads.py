@@ -6,9 +6,15 @@ Every function here does `n` units of one work and returns the seconds it took. 
 
 import asyncio
 import gc
+import resource
+import sys
 import time as clock
 import tracemalloc
+from pathlib import Path
 
+from lupa import lua54
+
+import procession
 from procession import process, time
 
 SCALAR = 7
@@ -285,3 +291,85 @@ async def asyncio_idle_bytes(n):
     for task in tasks:
         task.cancel()
     return size / n
+
+
+# -- Lua: the programs are in lua/ -------------------------------------------------------------
+
+LUA_APP = Path(__file__).parent / "lua"
+
+
+async def lua_ping_pong(n):
+    return await process.exec("bench:ping_pong", None, n)
+
+
+async def lua_ping_pong_map(n):
+    return await process.exec("bench:ping_pong", None, n, True)
+
+
+async def lua_ring(n):
+    return await process.exec("bench:ring", None, n)
+
+
+async def lua_spawn_monitor_exit(n):
+    return await process.exec("bench:spawn_monitor_exit", None, n)
+
+
+async def lua_many(n):
+    return await process.exec("bench:many", None, n)
+
+
+async def asyncio_many(n):
+    """Six times as many tasks with a queue each."""
+
+    async def idle(queue):
+        await queue.get()
+
+    start = clock.perf_counter()
+    tasks = []
+    for _ in range(6 * n):
+        queue = asyncio.Queue()
+        tasks.append(asyncio.create_task(idle(queue)))
+    await asyncio.sleep(0)
+    seconds = clock.perf_counter() - start
+    for task in tasks:
+        task.cancel()
+    return seconds
+
+
+async def lua_idle_bytes(n):
+    """Of all memory of an OS process of its own, since Lua has memory that Python does not see."""
+    program = f"import workloads; print(workloads.lua_resident_bytes({n}))"
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=Path(__file__).parent, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await worker.communicate()
+    return float(output)
+
+
+def lua_resident_bytes(n):
+    def resident():
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    async def grow():
+        before = resident()
+        for _ in range(n):
+            process.spawn("bench:idle", None)
+        await time.sleep(0)
+        return (resident() - before) / n
+
+    return procession.run(grow, app=LUA_APP, quiet_exits=True)
+
+
+async def lua_loop(n):
+    return await process.exec("bench:loop", None, n)
+
+
+async def bare_lua_loop(n):
+    """The loop in a Lua state that nothing watches."""
+    loop = lua54.LuaRuntime().eval(
+        "function(n) local sum = 0 for i = 1, n do sum = (sum + i * 7) % 1000003 end end"
+    )
+    start = clock.perf_counter()
+    loop(n)
+    return clock.perf_counter() - start

@@ -41,6 +41,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _FIRST_LINE = re.compile(rb"#[^\n\r]*+")
+_CODE = re.compile(rb"<\\(\d{1,3})>")  # a byte that Lua does not print
 _LINE_BREAK = re.compile(rb"\r\n|\n\r|\n|\r")
 
 
@@ -147,10 +148,11 @@ def locate(source: bytes, line: int, near: str | None) -> int | None:
     if near == END:
         return _characters(text) + 1
     wanted = near.encode(errors="surrogateescape")
-    column = _last_token(source, begin, begin + len(text), wanted)
-    if column is None and len(wanted) > 1 and wanted[:1] == wanted[-1:] == b"'":
+    if len(wanted) > 2 and wanted[:1] == wanted[-1:] == b"'":
         wanted = wanted[1:-1]
-        column = _last_token(source, begin, begin + len(text), wanted)
+    if code := _CODE.fullmatch(wanted):
+        wanted = bytes([int(code[1]) & 0xFF])
+    column = _last_token(source, begin, begin + len(text), wanted)
     if column is None:  # no token of ours: Lua could not read it to its end
         column = text.rfind(wanted)
     return None if column < 0 or not wanted else _characters(text[:column]) + 1

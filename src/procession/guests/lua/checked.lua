@@ -1,0 +1,265 @@
+-- Types as values: Job(v) and Job:is(v), and the casts string(v), number(v), ... See types.py.
+--
+-- A schema is a list of its form and its parts. A check returns nothing if the value fits; otherwise
+-- where in the value it does not, what was expected there, and what is there.
+
+local lib = ...
+
+local type, setmetatable, math_type, error = lib.type, lib.setmetatable, lib.math_type, lib.error
+local pairs, ipairs, tostring, select = lib.pairs, lib.ipairs, lib.tostring, lib.select
+
+local MAX_DEPTH = 128
+local MAX_SHOWN = 60
+
+local schemas = setmetatable({}, { __mode = "k" })
+local check
+
+local function quoted(v)
+  if type(v) ~= "string" then
+    return tostring(v)
+  elseif #v > MAX_SHOWN then
+    return "a string of " .. #v .. " bytes"
+  end
+  return '"' .. v .. '"'
+end
+
+-- A key in a path, which says nothing of an object: its address changes from run to run.
+local function step(key)
+  local kind = type(key)
+  if kind == "string" or kind == "number" or kind == "boolean" then
+    return "[" .. quoted(key) .. "]"
+  end
+  return "[a " .. kind .. "]"
+end
+
+local function describe(schema)
+  local form = schema[1]
+  if form == "literal" then
+    return quoted(schema[2])
+  elseif form == "optional" then
+    return describe(schema[2]) .. " or nil"
+  elseif form == "array" or form == "map" or form == "record" then
+    return "table"
+  elseif form == "union" or form == "all" then
+    local text = describe(schema[2])
+    for i = 3, #schema do
+      text = text .. (form == "union" and " or " or " and ") .. describe(schema[i])
+    end
+    return text
+  elseif form == "ref" then
+    local known = schemas[schema[2]()]
+    return known and known.name or "a type"
+  end
+  return form
+end
+
+-- Pairs come in no order: of several flaws the one with the least key is told.
+local function before(a, b)
+  local kind = type(a)
+  if kind ~= type(b) then
+    return kind < type(b)
+  end
+  return (kind == "string" or kind == "number") and a < b
+end
+
+local checks = {}
+
+for _, name in ipairs({ "nil", "boolean", "number", "string", "table", "function", "thread", "userdata" }) do
+  checks[name] = function(_, v)
+    local kind = type(v)
+    if kind ~= name then
+      return "", name, kind
+    end
+  end
+end
+
+function checks.any() end
+checks.unknown = checks.any
+
+function checks.integer(_, v)
+  local kind = math_type(v)
+  if kind ~= "integer" and not (kind == "float" and v % 1 == 0) then
+    return "", "integer", kind == "float" and tostring(v) or type(v)
+  end
+end
+
+function checks.literal(schema, v)
+  local expected = schema[2]
+  if type(v) ~= type(expected) then
+    return "", quoted(expected), type(v)
+  elseif v ~= expected then
+    return "", quoted(expected), quoted(v)
+  end
+end
+
+function checks.optional(schema, v, depth, refs)
+  if v ~= nil then
+    return check(schema[2], v, depth, refs)
+  end
+end
+
+function checks.union(schema, v, depth, refs)
+  local path, expected, got, inner, count
+  count = 0
+  for i = 2, #schema do
+    path, expected, got = check(schema[i], v, depth, refs)
+    if not path then
+      return
+    elseif path ~= "" then
+      inner, count = { path, expected, got }, count + 1
+    end
+  end
+  if count == 1 then -- only one of them has its shape
+    return inner[1], inner[2], inner[3]
+  end
+  return "", describe(schema), type(v) == "string" and quoted(v) or type(v)
+end
+
+function checks.all(schema, v, depth, refs)
+  for i = 2, #schema do
+    local path, expected, got = check(schema[i], v, depth, refs)
+    if path then
+      return path, expected, got
+    end
+  end
+end
+
+function checks.ref(schema, v, depth, refs)
+  local known = schemas[schema[2]()]
+  if not known then
+    return "", "a type whose declaration has run", type(v)
+  elseif refs >= MAX_DEPTH then
+    return "", "a type that is not itself", type(v)
+  end
+  return check(known.schema, v, depth, refs + 1)
+end
+
+local function inside(schema, v, depth)
+  if depth >= MAX_DEPTH then
+    return "", "at most " .. MAX_DEPTH .. " levels", "more"
+  end
+  return check(schema, v, depth + 1, 0)
+end
+
+function checks.array(schema, v, depth)
+  if type(v) ~= "table" then
+    return "", "table", type(v)
+  end
+  local count = 0
+  for i, item in ipairs(v) do
+    local path, expected, got = inside(schema[2], item, depth)
+    if path then
+      return step(i) .. path, expected, got
+    end
+    count = i
+  end
+  local worst, worst_key
+  for key in pairs(v) do
+    local is_index = math_type(key) == "integer" and key >= 1 and key <= count
+    if not is_index and (worst == nil or before(key, worst_key)) then
+      worst, worst_key = true, key
+    end
+  end
+  if worst then
+    return "", "an array", "the key " .. step(worst_key)
+  end
+end
+
+function checks.map(schema, v, depth)
+  if type(v) ~= "table" then
+    return "", "table", type(v)
+  end
+  local worst, worst_key
+  for key, item in pairs(v) do
+    local path, expected, got = inside(schema[2], key, depth)
+    if path then
+      path, expected = "", "a key that is " .. expected
+    else
+      path, expected, got = inside(schema[3], item, depth)
+    end
+    if path and (worst == nil or before(key, worst_key)) then
+      worst, worst_key = { step(key) .. path, expected, got }, key
+    end
+  end
+  if worst then
+    return worst[1], worst[2], worst[3]
+  end
+end
+
+function checks.record(schema, v, depth)
+  if type(v) ~= "table" then
+    return "", "table", type(v)
+  end
+  for _, field in ipairs(schema[2]) do
+    local path, expected, got = inside(field[2], v[field[1]], depth)
+    if path then
+      return "." .. field[1] .. path, expected, got
+    end
+  end
+end
+
+function check(schema, v, depth, refs)
+  return checks[schema[1]](schema, v, depth, refs)
+end
+
+-- What is wrong with v, in words; nil if nothing is.
+local function flaw(name, schema, v)
+  local path, expected, got = check(schema, v, 0, 0)
+  if not path then
+    return nil
+  elseif path == "" then
+    return "expected " .. name .. ", got " .. got
+  end
+  return "expected " .. name .. ", got " .. type(v) .. ": at " .. path .. ": expected " .. expected .. ", got " .. got
+end
+
+local function new_type(name, schema)
+  local methods = {}
+
+  function methods.is(...)
+    if select("#", ...) < 2 then
+      error("call it as " .. name .. ":is(value)", 2)
+    end
+    local v = select(2, ...)
+    local message = flaw(name, schema, v)
+    if message then
+      return nil, message
+    end
+    return v, nil
+  end
+
+  local T = setmetatable({}, {
+    __metatable = false,
+    __name = "type",
+    __index = methods,
+    __newindex = function()
+      error("the type " .. name .. " cannot be changed", 2)
+    end,
+    __tostring = function()
+      return name
+    end,
+    __call = function(_, v)
+      local message = flaw(name, schema, v)
+      if message then
+        error(message, 2)
+      end
+      return v
+    end,
+  })
+  schemas[T] = { name = name, schema = schema }
+  return T
+end
+
+local casts = {}
+for _, name in ipairs({ "string", "number", "integer", "boolean", "table", "any" }) do
+  local schema = { name }
+  casts[name] = function(v)
+    local message = flaw(name, schema, v)
+    if message then
+      error(message, 2)
+    end
+    return v
+  end
+end
+
+return new_type, casts
