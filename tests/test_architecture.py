@@ -77,6 +77,7 @@ def test_the_core_knows_no_loop_thread_socket_clock_or_chance(path):
         ("yaml", {"manifest"}),
         ("click", {"cli"}),
         ("structlog", {"cli"}),
+        ("lupa", {"guests"}),
     ],
 )
 def test_a_foreign_library_has_one_door(library, rooms):

@@ -26,11 +26,18 @@ from procession.guests.lua.guest import LuaGuest
 from procession.guests.python import PythonGuest
 from procession.guests.source import PythonSources
 from procession.hosts.inline import InlineDriver
-from procession.manifest.entry import Declared, HostEntry, HostOptions, LuaEntry, PythonEntry
-from procession.manifest.loader import Manifest, load_manifest
+from procession.manifest.entry import (
+    Declared,
+    HostEntry,
+    HostOptions,
+    LuaEntry,
+    PythonEntry,
+    change_host,
+)
+from procession.manifest.loader import Manifest, load_manifest, with_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
     from types import TracebackType
 
     from procession.core.event import Event
@@ -55,7 +62,8 @@ class Node:
     `app` is the folder of an app: its manifests are read, and its Python modules can be imported.
     `grace` is how long processes may take to stop, once asked, when the node stops (SEMANTICS
     10.1); none by default. With `quiet_exits`, a process that fails is not logged when a monitor,
-    link or caller took note of it. All methods belong to the thread of the loop.
+    link or caller took note of it. `settings` changes options of every host, by name:
+    `{"lua.compat": "wippy", "mailbox": 1000}`. All methods belong to the thread of the loop.
     """
 
     def __init__(
@@ -64,9 +72,12 @@ class Node:
         *,
         grace: Duration = 0,
         quiet_exits: bool = False,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         root = Path.cwd() if app is None else Path(app)
-        self.manifest = Manifest(root.resolve(), {}) if app is None else load_manifest(root)
+        manifest = Manifest(root.resolve(), {}) if app is None else load_manifest(root)
+        self._settings = settings or {}
+        self.manifest = with_settings(manifest, self._settings)
         self._grace = seconds(grace)
         self._quiet_exits = quiet_exits
         self._sources = PythonSources(self.manifest.root)
@@ -92,7 +103,10 @@ class Node:
                 entry.id, max_processes=options.max_processes, mailbox=options.mailbox
             )
         if not hosts:
-            driver.kernel.hosts[DEFAULT_HOST] = Host(DEFAULT_HOST)
+            options = self._host_options(DEFAULT_HOST)
+            driver.kernel.hosts[DEFAULT_HOST] = Host(
+                DEFAULT_HOST, max_processes=options.max_processes, mailbox=options.mailbox
+            )
         self._default_host = next(iter(driver.kernel.hosts))
         sys.path.insert(0, str(self.manifest.root))
 
@@ -273,7 +287,12 @@ class Node:
 
     def _host_options(self, host_id: str) -> HostOptions:
         entry = self.manifest.entries.get(host_id)
-        return entry.host if isinstance(entry, HostEntry) else HostOptions()
+        if isinstance(entry, HostEntry):
+            return entry.host
+        options = HostOptions()
+        for name, value in self._settings.items():
+            options = change_host(options, name, value)
+        return options
 
     def _on_failure(self, process: Process, exit: Event, noticed: bool) -> None:
         """Say it once, unless that is somebody else's business."""

@@ -367,7 +367,7 @@ MEMORY = "expected a number of bytes, or a size such as 64MiB, got"
         ("lua: {memory: true}", f"lua.memory: {MEMORY} true"),
         ("lua: {memory: 0}", "lua.memory: expected an integer of 1 or more, got 0"),
         ("lua: {memory: -64MiB}", f"lua.memory: {MEMORY} '-64MiB'"),
-        ("lua: {size: 5}", "lua.size: unknown key; it can be state, memory"),
+        ("lua: {size: 5}", "lua.size: unknown key; it can be state, memory, compat"),
         ("mailbx: 5", "mailbx: unknown key; did you mean 'mailbox'?"),
     ],
 )

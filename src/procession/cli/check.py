@@ -8,8 +8,9 @@ import click
 
 from procession.cli.output import fail, print_json
 from procession.core.errors import Error
+from procession.guests.lua.guest import source_error as lua_source_error
 from procession.guests.source import source_error
-from procession.manifest.entry import PythonEntry
+from procession.manifest.entry import Entry, LuaEntry, PythonEntry
 from procession.manifest.loader import Manifest, inspect_manifest
 from procession.manifest.problem import ManifestError, ManifestErrors
 
@@ -43,10 +44,17 @@ def check(directory: Path, as_json: bool) -> None:
 def _source_errors(manifest: Manifest) -> list[ManifestError]:
     found: dict[str, ManifestError] = {}
     for entry in manifest.entries.values():
-        if isinstance(entry, PythonEntry) and entry.source is not None:
-            message = source_error(entry.path, entry.method, manifest.root)
-            if message is not None:  # told once, if several entries share a source
-                file = entry.file.relative_to(manifest.root).as_posix()
-                error = ManifestError(file, entry.line, entry.id, "source", message)
-                found.setdefault(message, error)
+        message = _source_error(entry, manifest.root)
+        if message is not None:  # told once, if several entries share a source
+            file = entry.file.relative_to(manifest.root).as_posix()
+            error = ManifestError(file, entry.line, entry.id, "source", message)
+            found.setdefault(message, error)
     return list(found.values())
+
+
+def _source_error(entry: Entry, root: Path) -> str | None:
+    if isinstance(entry, LuaEntry):
+        return lua_source_error(entry, root)
+    if isinstance(entry, PythonEntry) and entry.source is not None:
+        return source_error(entry.path, entry.method, root)
+    return None

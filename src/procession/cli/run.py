@@ -82,6 +82,18 @@ def _grace(ctx: click.Context, param: click.Parameter, value: str) -> float:
     return grace
 
 
+def _settings(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for value in values:
+        name, separator, text = value.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{value!r}: write NAME=VALUE, such as lua.state=own")
+        settings[name] = int(text) if text.isdecimal() else text
+    return settings
+
+
 @click.command(cls=_RunCommand, options_metavar="[DIR] [OPTIONS]")
 @click.option("-x", "--execute", metavar="NS:NAME", help="Run this entry, then exit.")
 @click.option("--host", metavar="NS:NAME", help="The host to run it on. Default: the first one.")
@@ -106,6 +118,14 @@ def _grace(ctx: click.Context, param: click.Parameter, value: str) -> float:
     is_flag=True,
     help="Do not log the failure of a process that a monitor, link or caller took note of.",
 )
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    callback=_settings,
+    metavar="NAME=VALUE",
+    help="Change an option of every host: step_limit=1s, lua.state=own, lua.compat=wippy.",
+)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
 def run(
     execute: str | None,
@@ -114,6 +134,7 @@ def run(
     log_format: str,
     log_level: str,
     quiet_exits: bool,
+    settings: dict[str, Any],
     words: tuple[str, ...],
 ) -> None:
     """Run an app: its services, or one entry.
@@ -131,7 +152,7 @@ def run(
         raise click.UsageError(f"unexpected argument {args[0]!r}: arguments go with -x")
     set_up_logs(log_format, log_level)
     try:
-        node = Node(directory, quiet_exits=quiet_exits)
+        node = Node(directory, quiet_exits=quiet_exits, settings=settings)
         services = _services_to_start(node) if execute is None else []
     except Error as error:
         if Path(directory).suffix == ".py" and Path(directory).is_file():

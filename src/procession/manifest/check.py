@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # ASCII only: a name is typed by people, and one look should tell two of them apart.
+_LUA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _MEMORY = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB)")
@@ -125,6 +126,13 @@ def reference(value: Any) -> str:
 def identifier(value: Any) -> str:
     """The name of a function."""
     if not is_identifier(text(value)):
+        raise Invalid(f"expected the name of a function, got {shown(value)}")
+    return str(value)
+
+
+def lua_identifier(value: Any) -> str:
+    """The name of a function in Lua."""
+    if not _LUA_NAME.fullmatch(text(value)):
         raise Invalid(f"expected the name of a function, got {shown(value)}")
     return str(value)
 

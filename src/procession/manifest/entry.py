@@ -16,6 +16,7 @@ from procession.manifest.section import Section, items, mapping
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Check = Callable[[Any], Any]
     FindSource = Callable[[Any], Path | None]
     ReadFields = Callable[[Section, FindSource], dict[str, Any]]
 
@@ -137,10 +138,12 @@ def find_source(url: Any, folder: Path, app: Path) -> Path:
     return found
 
 
-def _read_code(section: Section, find: FindSource) -> dict[str, Any]:
+def _read_code(
+    section: Section, find: FindSource, method: Check = check.identifier
+) -> dict[str, Any]:
     return {
         "source": section.take("source", find, None),
-        "method": section.take("method", check.identifier, "main"),
+        "method": section.take("method", method, "main"),
         "modules": section.items("modules", check.text),
         "imports": section.pairs("imports", check.reference),
     }
@@ -160,23 +163,31 @@ def _read_python(section: Section, find: FindSource) -> dict[str, Any]:
 
 
 def _read_lua(section: Section, find: FindSource) -> dict[str, Any]:
-    fields = _read_code(section, find)
+    fields = _read_code(section, find, check.lua_identifier)
     section.expect("source")
     return fields
+
+
+_HOST_CHECKS: dict[str, Check] = {
+    "max_processes": check.integer(),
+    "mailbox": check.integer(1),
+    "step_limit": check.duration,
+    "os_workers": check.integer(),
+}
+_LUA_CHECKS: dict[str, Check] = {
+    "state": check.one_of("shared", "own"),
+    "memory": check.memory,
+    "compat": check.one_of("none", "wippy"),
+}
 
 
 def _read_host(section: Section, find: FindSource) -> dict[str, Any]:
     options = section.section("host")
     lua = options.section("lua")
     host = HostOptions(
-        max_processes=options.take("max_processes", check.integer(), 0),
-        mailbox=options.take("mailbox", check.integer(1), DEFAULT_MAILBOX),
-        step_limit=options.take("step_limit", check.duration, DEFAULT_STEP_LIMIT),
-        os_workers=options.take("os_workers", check.integer(), 0),
+        **{name: options.take(name, one, _DEFAULTS[name]) for name, one in _HOST_CHECKS.items()},
         lua=LuaOptions(
-            state=lua.take("state", check.one_of("shared", "own"), "shared"),
-            memory=lua.take("memory", check.memory, DEFAULT_LUA_MEMORY),
-            compat=lua.take("compat", check.one_of("none", "wippy"), "none"),
+            **{name: lua.take(name, one, _LUA_DEFAULTS[name]) for name, one in _LUA_CHECKS.items()}
         ),
     )
     for without_effect in ("workers", "queue_size", "local_queue_size"):
@@ -186,6 +197,28 @@ def _read_host(section: Section, find: FindSource) -> dict[str, Any]:
     for part in (lua, options, lifecycle):
         part.close()
     return {"host": host}
+
+
+_DEFAULTS = msgspec.structs.asdict(HostOptions())
+_LUA_DEFAULTS = msgspec.structs.asdict(LuaOptions())
+
+
+def change_host(options: HostOptions, name: str, value: Any) -> HostOptions:
+    """The options of a host with one of them changed: `step_limit`, `lua.state`. Raises Invalid."""
+    _, is_lua, lua_name = name.partition("lua.")
+    checks = _LUA_CHECKS if is_lua else _HOST_CHECKS
+    found = checks.get(lua_name if is_lua else name)
+    if found is None:
+        known = [*_HOST_CHECKS, *(f"lua.{one}" for one in _LUA_CHECKS)]
+        raise Invalid(f"unknown setting {name!r}{check.unknown(name, known)}")
+    try:
+        checked = found(value)
+    except Invalid as error:
+        raise Invalid(f"setting {name}: {error.message}") from None
+    if is_lua:
+        lua = msgspec.structs.replace(options.lua, **{lua_name: checked})
+        return msgspec.structs.replace(options, lua=lua)
+    return msgspec.structs.replace(options, **{name: checked})
 
 
 def _read_service(section: Section, find: FindSource) -> dict[str, Any]:

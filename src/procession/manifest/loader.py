@@ -11,14 +11,21 @@ import msgspec
 from procession.core.errors import Invalid, NotFound
 from procession.manifest import check
 from procession.manifest.document import MAX_BYTES, Document, Unreadable, read_document
-from procession.manifest.entry import KINDS, Entry, read_entry
+from procession.manifest.entry import (
+    KINDS,
+    Entry,
+    HostEntry,
+    HostOptions,
+    change_host,
+    read_entry,
+)
 from procession.manifest.problem import ManifestError, ManifestErrors
 from procession.manifest.report import Report
 from procession.manifest.resolve import check_references
 from procession.manifest.section import Section, items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FILE_NAMES = ("_index.yaml", "_index.yml", "_index.json")
 _FOREIGN_FOLDERS = ("node_modules", "__pycache__")  # `.venv` is hidden
@@ -42,6 +49,18 @@ def load_manifest(app_dir: Path) -> Manifest:
     if errors:
         raise ManifestErrors(errors)
     return manifest
+
+
+def with_settings(manifest: Manifest, settings: Mapping[str, Any]) -> Manifest:
+    """The manifest with options of all its hosts changed, by name. Raises Invalid."""
+    entries = dict(manifest.entries)
+    for name, value in settings.items():
+        change_host(HostOptions(), name, value)  # wrong is wrong, also without any host
+        for id, entry in entries.items():
+            if isinstance(entry, HostEntry):
+                host = change_host(entry.host, name, value)
+                entries[id] = msgspec.structs.replace(entry, host=host)
+    return Manifest(manifest.root, entries)
 
 
 def inspect_manifest(app_dir: Path) -> tuple[Manifest, list[ManifestError]]:

@@ -14,16 +14,32 @@ local READY = kit.marks.READY
 -- its own. The wrapper is on the first line, so lines stay as they are.
 local chunks = {}
 
-local function compile(id, source, name, modules, imports)
+local HEAD = "return function(_ENV, require, ...) "
+
+-- Whether a word stands in a text, and not only as part of another.
+local function has_word(text, word)
+  return text:find("%f[%w_]" .. word .. "%f[^%w_]") ~= nil
+end
+
+-- A program gives its main in the table that it returns. One that returns nothing at its end may
+-- just have a function of that name; and if it never speaks of one, it is itself its main.
+local function compile(id, source, name, method, modules, imports)
   local _, problem = load(source, "@" .. name, "t")
   if problem then
     return false, problem
   end
-  local make, refused = load("return function(_ENV, require, ...) " .. source .. "\nend", "@" .. name, "t")
+  local make, refused, is_main
+  if method then
+    make = load(HEAD .. source .. "\nreturn {" .. method .. "=" .. method .. "} end", "@" .. name, "t")
+    is_main = make ~= nil and not has_word(source, method)
+  end
+  if make == nil or is_main then
+    make, refused = load(HEAD .. source .. "\nend", "@" .. name, "t")
+  end
   if not make then
     return false, refused
   end
-  local chunk = { run = make(), name = name, modules = {}, imports = {} }
+  local chunk = { run = make(), name = name, is_main = is_main, modules = {}, imports = {} }
   for module in modules:gmatch("[^\n]+") do
     chunk.modules[module] = true
   end
@@ -152,8 +168,12 @@ local function arguments(is_flat, ...)
 end
 
 local function start(id, method)
+  kit.watch(running())
   local chunk = chunks[id]
   local env = kit.new_environment(chunk.modules)
+  if chunk.is_main then
+    return chunk.run(env, new_require(chunk, env, {}), arguments(yield(READY, format("%p", running()))))
+  end
   local exports = run_chunk(chunk, env, {})
   local main
   if type(exports) == "table" then
@@ -181,6 +201,7 @@ end
 
 -- A coroutine that the program spawned.
 local function strand_start(f)
+  kit.watch(running())
   yield(READY, format("%p", running()))
   f()
 end

@@ -41,6 +41,7 @@ function library.create(f)
   local pointer = format("%p", co)
   sentinels[co] = setmetatable({ co, pointer }, Sentinel)
   host.remember(pointer)
+  kit.watch(co)
   return co
 end
 

@@ -393,7 +393,9 @@ class Functions:
     def entropy(self) -> tuple[int, int, int, int]:
         """What random numbers start from."""
         raw = os.urandom(32)
-        parts = [int.from_bytes(raw[i : i + 8], sys.byteorder, signed=True) for i in range(0, 32, 8)]
+        parts = [
+            int.from_bytes(raw[i : i + 8], sys.byteorder, signed=True) for i in range(0, 32, 8)
+        ]
         return parts[0] | 1, parts[1], parts[2], parts[3]
 
     def module_source(self, name: bytes) -> bytes | None:

@@ -9,7 +9,7 @@ from procession.guests.lua.functions import Functions
 from procession.guests.lua.modules import MODULES, functions_of_modules
 from procession.guests.lua.preempt import new_guard
 from procession.guests.lua.process import LuaProcess
-from procession.guests.lua.state import LuaState, Source
+from procession.guests.lua.state import LuaState, Source, compile_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,13 +55,7 @@ class LuaGuest:
         """The text of an entry, read once. Raises Internal."""
         source = self._sources.get(entry.id)
         if source is None:
-            name = entry.path.relative_to(self._root).as_posix()
-            try:
-                content = entry.path.read_bytes()
-            except OSError as error:
-                raise Internal(f"{name}: {error.strerror}") from None
-            source = Source(entry.id, name, content, entry.modules, entry.imports)
-            self._sources[entry.id] = source
+            source = self._sources[entry.id] = read_source(entry, self._root)
         return source
 
     def options(self, host: Host) -> HostOptions:
@@ -71,13 +65,17 @@ class LuaGuest:
     def state(self, host: Host, options: HostOptions) -> LuaState:
         """The state for a new process of the host."""
         lua = options.lua
-        compatible = lua.compat == "wippy"
-        if lua.state == "own":
-            return LuaState(self._functions, compatible=compatible, memory=lua.memory)
-        state = self._states.get(host.id)
+        own = lua.state == "own"
+        state = None if own else self._states.get(host.id)
         if state is None:
-            state = LuaState(self._functions, compatible=compatible)
-            self._states[host.id] = state
+            state = LuaState(
+                self._functions,
+                compatible=lua.compat == "wippy",
+                counting=not self.guard.preempts,
+                memory=lua.memory if own else None,
+            )
+            if not own:
+                self._states[host.id] = state
         return state
 
     def library(self, state: LuaState, reference: str) -> bytes:
@@ -92,6 +90,25 @@ class LuaGuest:
         if name in MODULES:
             return f"; add it to `modules` of the entry: [{name}]"
         return did_you_mean(name, MODULES)
+
+
+def source_error(entry: LuaEntry, root: Path) -> str | None:
+    """Why the source of an entry does not compile, or None. Nothing is run."""
+    try:
+        return compile_error(read_source(entry, root))
+    except Internal as error:
+        return error.message
+
+
+def read_source(entry: LuaEntry, root: Path) -> Source:
+    """The text of an entry. Raises Internal if it cannot be read."""
+    name = entry.path.relative_to(root).as_posix()
+    try:
+        content = entry.path.read_bytes()
+    except OSError as error:
+        raise Internal(f"{name}: {error.strerror}") from None
+    method = None if entry.kind == "library.lua" else entry.method
+    return Source(entry.id, name, content, method, entry.modules, entry.imports)
 
 
 class LuaProgram:
@@ -111,8 +128,6 @@ class LuaProgram:
         options = guest.options(host)
         state = guest.state(host, options)
         chunk = state.chunk(self._source)
-        process = LuaProcess(
-            kernel, host, pid, self.entry, state, guest.guard, options.step_limit
-        )
+        process = LuaProcess(kernel, host, pid, self.entry, state, guest.guard, options.step_limit)
         process.launch(chunk, self._method, args)
         return process

@@ -15,13 +15,13 @@ END = "<eof>"
 ERROR = "<error>"
 
 _KEYWORDS = (
-    "and break do else elseif end false for function goto if in local nil not or repeat return"
-    " then true until while"
+    b"and break do else elseif end false for function goto if in local nil not or repeat return"
+    b" then true until while"
 ).split()
 _OPERATORS = (
-    "... .. == ~= <= >= // :: << >> -> - + * / % ^ # & ~ | < > = ( ) { } [ ] ; : , . ?"
+    b"... .. == ~= <= >= // :: << >> -> - + * / % ^ # & ~ | < > = ( ) { } [ ] ; : , . ?"
 ).split()
-_KINDS = {text.encode(): text for text in (*_KEYWORDS, *_OPERATORS)}
+_KINDS = {text: text.decode() for text in (*_KEYWORDS, *_OPERATORS)}
 
 # Every repetition is possessive: what does not match is found out in one pass.
 _TOKEN = re.compile(
@@ -37,9 +37,10 @@ _TOKEN = re.compile(
       | (?P<end> \Z )
     )
     """
-    % b"|".join(re.escape(text.encode()) for text in _OPERATORS),
+    % b"|".join(re.escape(text) for text in _OPERATORS),
     re.VERBOSE | re.DOTALL,
 )
+_GAP = re.compile(rb"(?:[ \t\n\r\f\v]++|--(?!\[=*+\[)[^\n\r]*+)*+")
 _FIRST_LINE = re.compile(rb"#[^\n\r]*+")
 _CODE = re.compile(rb"<\\(\d{1,3})>")  # a byte that Lua does not print
 _LINE_BREAK = re.compile(rb"\r\n|\n\r|\n|\r")
@@ -75,8 +76,9 @@ class Tokens:
         return self.source[self.starts[index] : self.ends[index]]
 
     def split(self, index: int) -> None:
-        """Take the first character off a token: `>>` closes two lists of types."""
+        """Give the first character to the token before: `>>` closes two lists of types."""
         self.starts[index] += 1
+        self.ends[index - 1] = self.starts[index]
         self.kinds[index] = self.kinds[index][1:]
 
     def error(self, index: int, expected: str) -> TypeSyntaxError:
@@ -95,6 +97,8 @@ class Tokens:
             found = match(source, at)
             group = found and found.lastgroup
             if found is None or group is None:
+                gap = _GAP.match(source, at)
+                at = gap.end() if gap else at
                 self._add(ERROR, at, at)
                 break
             start, at = found.span(group)
@@ -123,6 +127,22 @@ class Tokens:
         self.kinds.append(kind)
         self.starts.append(start)
         self.ends.append(end)
+
+
+# Sure signs of plain Lua only: a colon is that of a method call, there is no `type` but `type(`.
+_PLAIN_COLON = re.compile(rb"[\w\]}\"']:[A-Za-z_]\w*+[({\"'\[]")
+_TYPED = re.compile(
+    rb"""\btype\b(?!\() | ::
+       | <[\w\s,.=]*+(?:>|--) (?<!<const>) (?<!<close>)
+       | (?: \b(?:local|for)\s | , | > | \)(?=\s*+:) | \]\]) \s*+\w*+\s*+: """,
+    re.VERBOSE,
+)
+
+
+def may_be_typed(source: bytes) -> bool:
+    """Whether there may be types; quickly told, and False for sure."""
+    colons = source.count(b":")
+    return colons != len(_PLAIN_COLON.findall(source)) or _TYPED.search(source) is not None
 
 
 def position(source: bytes, offset: int) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """A Lua coroutine as a process, and as one of several lines of execution in a process.
 
-What Lua yields says what it wants (see marks.py): a bare channel means to receive from it, nothing at
-all that it was interrupted. The answer is what its wait returns. A receive is done here, since it is
-the hottest path; every other wait is a coroutine of the core, which this strand drives.
+What Lua yields says what it wants (see marks.py): a bare channel means to receive from it, nothing
+at all that it was interrupted. The answer is what its wait returns. A receive is done here, since
+it is the hottest path; every other wait is a coroutine of the core, which this strand drives.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ _CREDIT = 200
 class LuaBody:
     """What a process and a further strand of it have in common. Without fields: see their slots."""
 
-    __slots__ = ()
+    if not TYPE_CHECKING:
+        __slots__ = ()
 
     scheduler: Any
     value: Any
@@ -87,10 +88,7 @@ class LuaBody:
         answer: tuple[Any, ...] | None
         if wait is None:
             value = self.value
-            if type(value) in _PLAIN:
-                answer = (True, value)
-            else:
-                answer = self._received(value)
+            answer = (True, value) if type(value) in _PLAIN else self._received(value)
         elif wait is ANSWER:
             answer = self.value
             self.wait = None
@@ -100,7 +98,7 @@ class LuaBody:
                 return None
         guard = self.guard
         while True:
-            guard.running = self  # type: ignore[assignment]
+            guard.running = self
             guard.entered = True
             if guard.asleep:
                 guard.rouse()
@@ -134,9 +132,9 @@ class LuaBody:
                     return None
                 continue
             if trapped._receiver is None:
-                trapped._receiver = self  # type: ignore[assignment]
+                trapped._receiver = self
             else:
-                trapped.enlist(self)  # type: ignore[arg-type]
+                trapped.enlist(self)
             self.value = NOTHING
             self.parked = trapped
             return None
@@ -162,7 +160,7 @@ class LuaBody:
         self.ended(None, step_limit_exceeded(self.step_limit, stack))
 
     def _crashed(self, error: BaseException) -> None:
-        """An error has left the coroutine: only what the guard or the allocator does gets so far."""
+        """An error has left the coroutine: what the guard or the allocator does gets so far."""
         message = str(error) or type(error).__name__
         self.coroutine = None
         if self.exceeded:
@@ -185,7 +183,7 @@ class LuaBody:
             return (None,) if self.coroutine is not None else None
         wait: Coroutine[Any, Any, Any]
         if what is SELECT:
-            cases = []
+            cases: list[ReceiveCase[Any] | SendCase[Any]] = []
             for i in range(2, len(trapped) - 1, 3):
                 channel = trapped[i]
                 if trapped[i + 1]:
@@ -460,6 +458,8 @@ class LuaProcess(LuaBody, Process):
             strand.drop()
         state, self.state = self.state, None
         self._drop_parcels(state)
+        if len(state.dropped) > 1000:
+            state.discard_dropped()
         state.release(self.pid.encode())
         self.kernel.exited(self, result, error)
 

@@ -2,7 +2,7 @@
 -- else. `kit` is what the files share: raw tools, the Python side (`host`), and what they offer
 -- each other. No program ever sees it.
 
-local python_function, marks, compatible = ...
+local python_function, marks, compatible, counting = ...
 
 local kit = { marks = marks, compatible = compatible }
 local as_function = python.as_function
@@ -39,7 +39,8 @@ kit.object_metatable = object_metatable
 local raw_traceback, gsub = debug.traceback, string.gsub
 local function cleaned(text)
   text = gsub(text, "\n[^\n]*%[procession%][^\n]*", "")
-  text = gsub(text, "\n\t%[C%]: in function 'x?pcall'$", "")
+  text = gsub(text, "\n\t%[C%]: in function 'xpcall'$", "")
+  text = gsub(text, "\n\t%(%.%.%.tail calls%.%.%.%)$", "")
   return text
 end
 function kit.traceback(level)
@@ -82,6 +83,21 @@ end
 function kit.seconds(duration, n, name)
   kit.module("time")
   return kit.duration_seconds(duration, n, name)
+end
+
+-- Without a hook from outside, each coroutine has to look itself whether its time is over. Then every
+-- further instruction fails, so that no pcall keeps it alive.
+local sethook = debug.sethook
+function kit.watch(co)
+  if counting then
+    local function look()
+      if kit.host.overdue() then
+        sethook(co, look, "", 1)
+        error("step limit exceeded", 2)
+      end
+    end
+    sethook(co, look, "", 100000)
+  end
 end
 
 for _, name in ipairs({ "dofile", "loadfile", "python", "io", "package", "require" }) do

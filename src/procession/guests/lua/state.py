@@ -4,14 +4,14 @@
 call is said by `functions`: anything else of Python is out of reach.
 
 Two rules keep lupa safe to use. Python holds Lua tables, functions and threads only if Lua yielded
-or returned them to the main thread of the state: one that was an argument of a call from a coroutine
-belongs to that coroutine, which may be gone when Python drops it. And a Python function called from
-Lua never raises: the exception would be a Python object in the hands of a program.
+or returned them to the main thread of the state: one that was an argument of a call from a
+coroutine belongs to that coroutine, which may be gone when Python drops it. And a Python function
+called from Lua never raises: the exception would be a Python object in the hands of a program.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ _FEED = 5000
 """How many values go into Lua by one call."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def lua_file(name: str) -> bytes:
     """The text of a file of ours."""
     return _HERE.joinpath(name).read_bytes()
@@ -52,13 +52,21 @@ def lua_file(name: str) -> bytes:
 class Source:
     """The program of an entry: its text, and what it may require."""
 
-    __slots__ = ("error", "id", "imports", "modules", "name", "text")
+    __slots__ = ("error", "id", "imports", "method", "modules", "name", "text")
 
     def __init__(
-        self, id: str, name: str, content: bytes, modules: list[str], imports: dict[str, str]
+        self,
+        id: str,
+        name: str,
+        content: bytes,
+        method: str | None,
+        modules: list[str],
+        imports: dict[str, str],
     ) -> None:
         self.id = id.encode()
         self.name = name
+        self.method = None if method is None else method.encode()
+        """The function that is its main; None if it is a library."""
         self.modules = "\n".join(modules).encode()
         self.imports = "\n".join(f"{alias}\t{id}" for alias, id in imports.items()).encode()
         self.error: str | None = None
@@ -73,6 +81,19 @@ class Source:
             self.error = f"{name}:{problem.line}:{problem.column}: {problem}"
 
 
+def compile_error(source: Source) -> str | None:
+    """Why a program does not compile, with file and line; or None. Nothing is run."""
+    if source.error is not None:
+        return source.error
+    try:
+        lua54.LuaRuntime(encoding=None).compile(source.text, name=f"@{source.name}", mode="t")
+    except lua54.LuaSyntaxError as error:
+        problem = error.args[0]  # bytes, or text, by the way that it was raised
+        text = problem.decode(errors="replace") if isinstance(problem, bytes) else str(problem)
+        return _with_column(text, source)
+    return None
+
+
 class Parcel(int):
     """The number of a payload that waits in the state of its sender, who is a neighbour.
 
@@ -83,13 +104,18 @@ class Parcel(int):
 
 
 class LuaState:
-    """A Lua state with our Lua in it. `memory` bounds what programs may use, in bytes."""
+    """A Lua state with our Lua in it. `memory` bounds what programs may use, in bytes.
+
+    `compatible`: as programs of the user's other system expect it. `counting`: Lua has to look
+    itself whether it exceeds its limit (see CountingGuard).
+    """
 
     def __init__(
         self,
         functions: Callable[[bytes], Any],
         *,
         compatible: bool = False,
+        counting: bool = False,
         memory: int | None = None,
     ) -> None:
         self.dropped: list[int] = []
@@ -106,7 +132,7 @@ class LuaState:
         own = {b"feed": self._feed}
         marks = self.runtime.table_from({name.encode(): mark for name, mark in MARKS.items()})
         setup = self._load("setup.lua")
-        kit = setup(lambda name: own.get(name) or functions(name), marks, compatible)
+        kit = setup(lambda name: own.get(name) or functions(name), marks, compatible, counting)
         exports = None
         for name in FILES:
             exports = self._load(name)(kit) or exports
@@ -143,6 +169,8 @@ class LuaState:
 
     def chunk(self, source: Source) -> bytes:
         """Compile a program, once; its id, for `body`. Raises Internal."""
+        if self.dropped:
+            self.discard_dropped()
         if source.id not in self._compiled:
             if source.error is not None:
                 raise Internal(source.error)
@@ -154,7 +182,12 @@ class LuaState:
 
     def _call_compile(self, source: Source) -> tuple[bool, bytes]:
         answer = self._compile(
-            source.id, source.text, source.name.encode(), source.modules, source.imports
+            source.id,
+            source.text,
+            source.name.encode(),
+            source.method,
+            source.modules,
+            source.imports,
         )
         return (True, b"") if answer is True else answer
 
@@ -189,12 +222,14 @@ class LuaState:
             if type(payload) is Parcel:
                 self.dropped.append(payload)
 
+    def discard_dropped(self) -> None:
+        """Have Lua forget the parcels that nobody will unpack."""
+        dropped, self.dropped = self.dropped, []
+        for start in range(0, len(dropped), 100):
+            self._discard(*dropped[start : start + 100])
+
     def build(self, value: Any) -> int:
         """A value of Python in Lua, as a parcel."""
-        if self.dropped:
-            dropped, self.dropped = self.dropped, []
-            for start in range(0, len(dropped), 100):
-                self._discard(*dropped[start : start + 100])
         number: int = self._build_parcel(*self.fed(to_flat(value)))
         return number
 

@@ -1,4 +1,4 @@
-"""The grammar of types, and what a type says about values: its schema.
+"""The grammar of types, what a type says about values (its schema), and what replaces its text.
 
 A schema is a tuple: the form (`"array"`) and its parts, as `checked.lua` reads them. What cannot be
 checked by looking at a value (functions, `typeof`, the parameters of generics) is `("any",)`.
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from procession.guests.lua.lexer import NAME, NUMBER, STRING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from procession.guests.lua.lexer import Tokens
 
 Schema = tuple[Any, ...]
 
-MAX_DEPTH = 100
+MAX_DEPTH = 50  # of types in types; with `typeof` each takes eight frames of Python
 ANY: Schema = ("any",)
 PRIMITIVES = frozenset(
     b"any unknown nil boolean number integer string table function thread userdata".split()
@@ -302,3 +302,89 @@ def references(schema: Schema) -> list[bytes]:
         elif form != "literal":
             pending += parts
     return found
+
+
+# Lua's own globals are never made to be types: `type error = string` says nothing of `error(...)`.
+_OWN_GLOBALS = PRIMITIVES | frozenset(
+    b"_G _VERSION assert collectgarbage coroutine debug dofile error errors getmetatable io ipairs"
+    b" load loadfile math next os package pairs pcall print process rawequal rawget rawlen rawset"
+    b" require select setmetatable time tonumber tostring type utf8 warn xpcall channel".split()
+)
+_BLANK = bytes(byte if byte in b"\r\n" else 0x20 for byte in range(256))
+_ALL_BUT_BREAKS = bytes(byte for byte in range(256) if byte not in b"\r\n")
+
+
+class _Edit:
+    """Text to erase. With a schema it is a declaration, which may have to be a value."""
+
+    __slots__ = ("end", "name", "schema", "separates", "start")
+
+    def __init__(
+        self, start: int, end: int, separates: bool, name: bytes = b"", schema: Schema | None = None
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.separates = separates
+        """A bracket follows, which must not go on with what is before the erased text."""
+        self.name = name
+        self.schema = schema
+
+
+class Erasure:
+    """The text to erase from a program, in its order."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._edits: list[_Edit] = []
+
+    def add(
+        self,
+        first: int,
+        after: int,
+        *,
+        separates: bool = False,
+        name: bytes = b"",
+        schema: Schema | None = None,
+    ) -> None:
+        """Erase from one token to that before another, with all that is in between."""
+        start = self._tokens.starts[first]
+        while self._edits and self._edits[-1].start >= start:
+            self._edits.pop()
+        self._edits.append(_Edit(start, self._tokens.ends[after - 1], separates, name, schema))
+
+    def apply(self, uses: Iterable[bytes], bound: Collection[bytes]) -> bytes:
+        """What is left of the program, which uses these names as values and defines those."""
+        source = self._tokens.source
+        values = self._values(uses, bound)
+        pieces: list[bytes] = []
+        at = 0
+        for edit in self._edits:
+            pieces.append(source[at : edit.start])
+            at = edit.end
+            erased = source[edit.start : edit.end]
+            if edit.name in values and edit.schema is not None:
+                made = b'%b=_TYPE("%b",%b)' % (edit.name, edit.name, render(edit.schema, values))
+                pieces.append(made + (b";" if edit.separates else b""))
+                pieces.append(erased.translate(None, _ALL_BUT_BREAKS))
+            elif edit.separates:
+                pieces.append(b";" + erased[1:].translate(_BLANK))
+            else:
+                pieces.append(erased.translate(_BLANK))
+        pieces.append(source[at:])
+        return b"".join(pieces)
+
+    def _values(self, uses: Iterable[bytes], bound: Collection[bytes]) -> Collection[bytes]:
+        """The declared types that the program, or the type of one of them, uses."""
+        declared: dict[bytes, list[Schema]] = {}
+        for edit in self._edits:
+            if edit.schema is not None and not (edit.name in bound or edit.name in _OWN_GLOBALS):
+                declared.setdefault(edit.name, []).append(edit.schema)
+        found: set[bytes] = set()
+        pending = [name for name in uses if name in declared]
+        while pending:
+            name = pending.pop()
+            if name not in found:
+                found.add(name)
+                for schema in declared[name]:
+                    pending += [used for used in references(schema) if used in declared]
+        return found

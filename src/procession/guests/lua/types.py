@@ -2,18 +2,18 @@
 
 Annotations become spaces, so every line and column stays. Plain Lua stays as it is, byte for byte:
 the whole grammar is walked, and only where plain Lua has no reading an annotation is looked for.
-The one choice: `x ::name::` at the end of a statement is a label after it, never two casts.
+The one choice: in `x ::name::` at the end of a statement that is a label, never two casts.
 
 There is no tree. What is open is on a stack of words, so no nesting is too deep; what is no Lua
 ends the walk without an error, since Lua's compiler tells it better.
 
 A type that is used as a value (`Job(v)`, `Job:is(v)`) is a global of the process, made where it is
-declared by `_TYPE` of `checked.lua`. That holds for names that the program does not define otherwise.
+declared by `_TYPE` of `checked.lua`; but not if the program defines its name otherwise too.
 """
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from procession.guests.lua.lexer import (
@@ -24,13 +24,12 @@ from procession.guests.lua.lexer import (
     Tokens,
     TypeSyntaxError,
     locate,
+    may_be_typed,
 )
-from procession.guests.lua.type_parser import PRIMITIVES, TypeParser, references, render
+from procession.guests.lua.type_parser import Erasure, TypeParser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from procession.guests.lua.type_parser import Schema
+    from collections.abc import Callable
 
 __all__ = ["TypeSyntaxError", "erase_types", "locate"]
 
@@ -41,29 +40,11 @@ def erase_types(source: bytes) -> bytes:
     A type that is used as a value takes the place of its declaration; only the columns of that
     line may change. Raises TypeSyntaxError for a malformed type, and nothing else.
     """
-    return _Eraser(source).erase() if _may_be_typed(source) else source
+    return _Eraser(source).erase() if may_be_typed(source) else source
 
-
-# Sure signs of plain Lua only: a colon is that of a method call, there is no `type` but `type(`.
-_PLAIN_COLON = re.compile(rb"[\w\]}\"']:[A-Za-z_]\w*+[({\"'\[]")
-_TYPED = re.compile(
-    rb"""\btype\b(?!\() | ::
-       | <[\w\s,.=]*+(?:>|--) (?<!<const>) (?<!<close>)
-       | (?: \b(?:local|for)\s | , | > | \)(?=\s*+:) | \]\]) \s*+\w*+\s*+: """,
-    re.VERBOSE,
-)
-
-
-def _may_be_typed(source: bytes) -> bool:
-    colons = source.count(b":")
-    return colons != len(_PLAIN_COLON.findall(source)) or _TYPED.search(source) is not None
-
-
-_BLANK = bytes(byte if byte in b"\r\n" else 0x20 for byte in range(256))
-_ALL_BUT_BREAKS = bytes(byte for byte in range(256) if byte not in b"\r\n")
 
 _UNARY = {"not", "-", "#", "~"}
-_BINARY = set("+ - * / // % ^ .. == ~= < <= > >= & | ~ << >> and or".split())
+_BINARY = set(b"+ - * / // % ^ .. == ~= < <= > >= & | ~ << >> and or".decode().split())
 _LITERALS = {NUMBER, STRING, "nil", "true", "false", "..."}
 _BLOCK_ENDS = {"end", "else", "elseif", "until", END, ";"}
 # What would go on with the expression before a cast once that is erased.
@@ -71,32 +52,9 @@ _SUFFIXES = {"(", "[", "{", ".", ":", STRING}
 # What stands after the expression that these opened, and what that opens.
 _HEADS = {"while": "do", "if": "then", "for": "do"}
 
-# Lua's own globals are never made to be types: `type error = string` says nothing of `error(...)`.
-_OWN_GLOBALS = PRIMITIVES | frozenset(
-    b"_G _VERSION assert collectgarbage coroutine debug dofile error errors getmetatable io ipairs"
-    b" load loadfile math next os package pairs pcall print process rawequal rawget rawlen rawset"
-    b" require select setmetatable time tonumber tostring type utf8 warn xpcall channel".split()
-)
-
 
 class _Unparsable(Exception):
     """Raised to end the walk: this is no Lua, whatever its types."""
-
-
-class _Edit:
-    """Text to erase. With a schema it is a declaration, which may have to be a value."""
-
-    __slots__ = ("end", "name", "schema", "separates", "start")
-
-    def __init__(
-        self, start: int, end: int, separates: bool, name: bytes = b"", schema: Schema | None = None
-    ) -> None:
-        self.start = start
-        self.end = end
-        self.separates = separates
-        """A bracket follows, which must not go on with what is before the erased text."""
-        self.name = name
-        self.schema = schema
 
 
 class _Eraser:
@@ -108,13 +66,12 @@ class _Eraser:
     """
 
     def __init__(self, source: bytes) -> None:
-        self._source = source
         self._tokens = Tokens(source)
         self._kinds = self._tokens.kinds
         self._types = TypeParser(self._tokens, self._skip_expression)
         self._at = 0
         self._stack: list[str] = ["chunk"]
-        self._edits: list[_Edit] = []
+        self._erasure = Erasure(self._tokens)
         self._uses: list[bytes] = []
         self._bound: set[bytes] = set()
         self._statements: dict[str, Callable[[], Any]] = {
@@ -138,11 +95,9 @@ class _Eraser:
         }
 
     def erase(self) -> bytes:
-        try:
+        with suppress(_Unparsable):
             self._walk(self._statement)
-        except _Unparsable:
-            pass
-        return self._result()
+        return self._erasure.apply(self._uses, self._bound)
 
     def _walk(self, state: Any) -> None:
         while state is not None:
@@ -178,31 +133,19 @@ class _Eraser:
         self._expect(NAME)
         return self._tokens.text(self._at - 1)
 
-    def _add(
-        self, first: int, *, separates: bool = False, name: bytes = b"", schema: Any = None
-    ) -> None:
-        """Erase from that token to the one before the current one, with what is in between."""
-        start = self._tokens.starts[first]
-        while self._edits and self._edits[-1].start >= start:
-            self._edits.pop()
-        end = self._tokens.ends[self._at - 1]
-        if end > self._tokens.starts[self._at]:  # a `>=` or `>>` of which the type took the half
-            end = self._tokens.starts[self._at]
-        self._edits.append(_Edit(start, end, separates, name, schema))
-
     def _annotation(self) -> None:
         """`: T`, if it is there."""
         if self._kinds[self._at] == ":":
             first = self._at
             _, self._at = self._types.parse(first + 1)
-            self._add(first)
+            self._erasure.add(first, self._at)
 
     def _generics(self) -> None:
         """`<T, U>`, if it is there."""
         if self._kinds[self._at] == "<":
             first = self._at
             _, self._at = self._types.parse_parameters(first)
-            self._add(first)
+            self._erasure.add(first, self._at)
 
     # Statements.
 
@@ -341,7 +284,7 @@ class _Eraser:
         if self._kinds[self._at] == ":":
             first = self._at
             self._at = self._types.parse_result(first + 1)
-            self._add(first)
+            self._erasure.add(first, self._at)
         self._stack.append(block)
         return self._statement
 
@@ -362,7 +305,7 @@ class _Eraser:
             raise self._tokens.error(self._at, f"expected '=' after type {name.decode()}")
         schema, self._at = self._types.parse(self._at, parameters)
         separates = self._kinds[self._at] == "("
-        self._add(first, separates=separates, name=name, schema=schema)
+        self._erasure.add(first, self._at, separates=separates, name=name, schema=schema)
         return self._statement
 
     # Expressions.
@@ -458,7 +401,10 @@ class _Eraser:
         return self._close(kind, within)
 
     def _is_label(self) -> bool:
-        return self._kinds[self._at + 1] == NAME and self._kinds[self._at + 2] == "::"
+        if self._kinds[self._at + 1] != NAME or self._kinds[self._at + 2] != "::":
+            return False
+        # In `x ::T ::name::` the second one is: `::T::` would have to be followed by a statement.
+        return self._kinds[self._at + 3] != NAME or self._kinds[self._at + 4] != "::"
 
     def _after_target(self, kind: str) -> Any:
         if kind == "=":
@@ -478,7 +424,7 @@ class _Eraser:
         separates = after == "(" and within in ("list", "until")
         if after in _SUFFIXES and not separates:
             raise self._tokens.error(self._at, "expected parentheses around the cast")
-        self._add(first, separates=separates)
+        self._erasure.add(first, self._at, separates=separates)
         return self._after
 
     def _close(self, kind: str, within: str) -> Any:
@@ -516,41 +462,3 @@ class _Eraser:
             self._expect("=")
             return self._operand
         return self._suffix
-
-    # The outcome.
-
-    def _result(self) -> bytes:
-        values = self._values()
-        pieces: list[bytes] = []
-        at = 0
-        for edit in self._edits:
-            pieces.append(self._source[at : edit.start])
-            at = edit.end
-            erased = self._source[edit.start : edit.end]
-            if edit.name in values and edit.schema is not None:
-                made = b'%b=_TYPE("%b",%b)' % (edit.name, edit.name, render(edit.schema, values))
-                pieces.append(made + (b";" if edit.separates else b""))
-                pieces.append(erased.translate(None, _ALL_BUT_BREAKS))
-            elif edit.separates:
-                pieces.append(b";" + erased[1:].translate(_BLANK))
-            else:
-                pieces.append(erased.translate(_BLANK))
-        pieces.append(self._source[at:])
-        return b"".join(pieces)
-
-    def _values(self) -> Collection[bytes]:
-        """The names of the declared types that the program, or the type of one of them, uses."""
-        taken = self._bound | _OWN_GLOBALS
-        declared: dict[bytes, list[Schema]] = {}
-        for edit in self._edits:
-            if edit.schema is not None and edit.name not in taken:
-                declared.setdefault(edit.name, []).append(edit.schema)
-        found: set[bytes] = set()
-        pending = [name for name in self._uses if name in declared]
-        while pending:
-            name = pending.pop()
-            if name not in found:
-                found.add(name)
-                for schema in declared[name]:
-                    pending += [used for used in references(schema) if used in declared]
-        return found

@@ -18,6 +18,7 @@ PARTS = (*MODULES, "time_layout")
 
 def functions_of_modules(guest: LuaGuest) -> dict[str, Any]:
     """What the modules call of Python, by name: the second half of `kit.host`."""
+
     def zone_of(name: bytes, seconds: int) -> tuple[int, bytes] | None:
         found = zone(name.decode(errors="replace"), seconds)
         return None if found is None else (found[0], found[1].encode())
