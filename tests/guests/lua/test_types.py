@@ -284,14 +284,18 @@ def made(declaration, use="Job(v)"):
         ("unknown", '{"unknown"}'),
         ("nil", '{"nil"}'),
         ("function", '{"function"}'),
-        ("{id: number, tag?: string}", '{"record",{{"id",{"number"}},{"tag",{"optional",{"string"}}}}}'),
+        (
+            "{id: number, tag?: string}",
+            '{"record",{{"id",{"number"}},{"tag",{"optional",{"string"}}}}}',
+        ),
         ('{["a b"]: integer}', '{"record",{{"a b",{"integer"}}}}'),
         ("{}", '{"record",{}}'),
         ("{string}", '{"array",{"string"}}'),
         ("{[string]: any}", '{"map",{"string"},{"any"}}'),
         ("{a: number, [string]: any}", '{"record",{{"a",{"number"}}}}'),
         ("number?", '{"optional",{"number"}}'),
-        ("'a' | 2 | -1 | true", """{"union",{"literal",'a'},{"literal",2},{"literal",-1},{"literal",true}}"""),
+        ("'a' | 2 | nil", """{"union",{"literal",'a'},{"literal",2},{"nil"}}"""),
+        ("-1 | true", '{"union",{"literal",-1},{"literal",true}}'),
         ("number & string", '{"all",{"number"},{"string"}}'),
         ("A | B & C", '{"union",{"any"},{"all",{"any"},{"any"}}}'),
         ("(number) -> string", '{"any"}'),
@@ -327,7 +331,7 @@ def test_a_value_keeps_the_lines_of_its_declaration():
     result = erase_types(source)
     assert result == (
         b'A=_TYPE("A",{"record",{{"a",{"literal","\\120\\010\\121"}},'
-        b'{"b",{"literal",\'pq\\nr\'}}}});\r\n\n\n\n\n\n(A)(v)'
+        b'{"b",{"literal",\'pq\\nr\'}}}});\r\n\n\n\n\n\n\n(A)(v)'
     )
     assert COMPILE(result) is None
 
@@ -422,7 +426,10 @@ def test_a_value_that_fits_is_returned_as_it_is():
     ],
 )
 def test_a_value_that_does_not_fit_is_told_by_its_place(value, message):
-    assert run(f"{JOB}\nlocal v = {value}\nlocal r = Job(v) return r") == f"main:5: expected Job, {message}"
+    assert (
+        run(f"{JOB}\nlocal v = {value}\nlocal r = Job(v) return r")
+        == f"main:5: expected Job, {message}"
+    )
     assert run(f"{JOB}return Job:is({value})") == ("nil", f"expected Job, {message}")
 
 
