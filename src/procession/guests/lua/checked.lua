@@ -210,7 +210,8 @@ local function flaw(name, schema, v)
   elseif path == "" then
     return "expected " .. name .. ", got " .. got
   end
-  return "expected " .. name .. ", got " .. type(v) .. ": at " .. path .. ": expected " .. expected .. ", got " .. got
+  local where = ": at " .. path .. ": expected " .. expected .. ", got " .. got
+  return "expected " .. name .. ", got " .. type(v) .. where
 end
 
 local function new_type(name, schema)

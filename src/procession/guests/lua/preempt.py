@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from lupa import lua54
 
 if TYPE_CHECKING:
-    from procession.guests.lua.process import LuaBody
+    from procession.guests.lua.strand import LuaBody
 
 log = logging.getLogger("procession.lua")
 
