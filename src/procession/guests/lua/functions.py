@@ -147,7 +147,9 @@ class Functions:
 
     def extend(self) -> bytes:
         """The process has added something to its strings."""
-        return self.me().pid.encode()
+        me = self.me()
+        me.extended = True
+        return me.pid.encode()
 
     # -- messages --------------------------------------------------------------------------------
 
@@ -422,18 +424,18 @@ class Functions:
 
     def remember(self, pointer: bytes) -> None:
         """A program has made a coroutine: it may have to be interrupted in it."""
-        strand: Any = self.kernel.scheduler.current
-        if strand.nested is None:
-            strand.nested = set()
-        strand.nested.add(pointer)
-        strand.state.owners[pointer] = strand
+        me = self.me()
+        if me.nested is None:
+            me.nested = set()
+        me.nested.add(pointer)
+        me.state.owners[pointer] = me
 
     def forget(self, pointer: bytes) -> None:
         """The collector has found a coroutine of a program."""
         strand: Any = self.kernel.scheduler.current
         state = getattr(strand, "state", None)
         owner = state.owners.pop(pointer, None) if state is not None else None
-        if owner is not None and owner.nested is not None:
+        if owner is not None:
             owner.nested.discard(pointer)
 
     def overdue(self) -> bool:

@@ -3,6 +3,7 @@
 A thread looks every few milliseconds whether the same step of Lua is still under way. If so, it
 sets a hook on the coroutines of that process, and the hook, which Lua calls before its next
 instruction, yields. Until then nothing is paid for: no instruction is counted.
+Our own Lua is never interrupted, since it works on what the processes of a state share.
 
     thread    sees a step that lasts -> lua_sethook(coroutine, hook, count 1)
     hook      in the thread of Lua: yields, where Lua can (the process then is preempted); where it
@@ -42,6 +43,9 @@ _IDLE_TICKS = 50
 _MASK_COUNT = 8
 _LOOK_AGAIN = 20_000
 """Instructions until a coroutine that cannot yield is looked at again: well below a tick."""
+
+_OUR_INSTRUCTIONS = 50
+"""Instructions after which a coroutine is looked at again that is in our own Lua."""
 
 _MAX_FRAMES = 22
 
@@ -102,6 +106,8 @@ class HookGuard:
         self._getstack.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         self._getinfo = library.lua_getinfo
         self._getinfo.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+        self._debug = _Debug()
+        self._record = ctypes.byref(self._debug)
         self._raise = ctypes.cast(library.luaL_error, ctypes.c_void_p)
         hook_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
         self._hook_function = hook_type(self._hook)  # as long as it may be called
@@ -172,7 +178,7 @@ class HookGuard:
         keep = strand.coroutine  # as long as we hold it, the pointer is good
         if keep is not None and strand.pointer:
             self._sethook(strand.pointer, hook, _MASK_COUNT, count)
-            for pointer in tuple(strand.nested or ()):
+            for pointer in tuple(strand.process.nested or ()):
                 self._sethook(int(pointer, 16), hook, _MASK_COUNT, count)
 
     def _hook(self, state: int, debug: int) -> None:
@@ -181,7 +187,9 @@ class HookGuard:
         if strand is None or self.entered or self._armed is not strand:
             self._sethook(state, None, 0, 0)
             return
-        if strand.computed + self.elapsed() > strand.step_limit:
+        if self._is_ours(state):
+            self._sethook(state, self._hook_pointer, _MASK_COUNT, _OUR_INSTRUCTIONS)
+        elif strand.computed + self.elapsed() > strand.step_limit:
             self.stack = self._stack_of(state)
             strand.exceeded = True
             self._arm(strand, self._raise, 1)
@@ -192,13 +200,22 @@ class HookGuard:
         else:
             self._sethook(state, self._hook_pointer, _MASK_COUNT, _LOOK_AGAIN)
 
+    def _is_ours(self, state: int) -> bool:
+        """Whether our own Lua is at work, which must not be left half-way: others use it too."""
+        record = self._record
+        return bool(
+            self._getstack(state, 0, record)
+            and self._getinfo(state, b"S", record)
+            and self._debug.short_src.startswith(b"[procession]")
+        )
+
     def _stack_of(self, state: int) -> str:
         """The stack as Lua prints it; without its own allocator, which might raise."""
         lines = ["stack traceback:"]
-        record = _Debug()
+        record = self._debug
         level = 0
-        while len(lines) < _MAX_FRAMES and self._getstack(state, level, ctypes.byref(record)):
-            self._getinfo(state, b"nSl", ctypes.byref(record))
+        while len(lines) < _MAX_FRAMES and self._getstack(state, level, self._record):
+            self._getinfo(state, b"nSl", self._record)
             level += 1
             source = record.short_src.decode(errors="replace")
             if source.startswith("[procession"):

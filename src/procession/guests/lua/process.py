@@ -36,6 +36,7 @@ class LuaProcess(LuaBody, Process):
         "context",
         "coroutine",
         "exceeded",
+        "extended",
         "guard",
         "nested",
         "pointer",
@@ -66,6 +67,9 @@ class LuaProcess(LuaBody, Process):
         self.computed = 0.0
         self.exceeded = False
         self.nested: set[bytes] | None = None
+        """The addresses of the coroutines that its program has made, for the guard."""
+        self.extended = False
+        """Whether it has added something to its strings, which the state keeps."""
         self.strands: dict[LuaStrand, None] | None = None
         self.context: dict[str, Any] | None = None
         self.unlistened: list[Any] | None = None
@@ -147,7 +151,10 @@ class LuaProcess(LuaBody, Process):
         self._drop_parcels(state)
         if len(state.dropped) > 1000:
             state.discard_dropped()
-        state.release(self.pid.encode())
+        if self.extended:
+            state.release(self.pid.encode())
+        for pointer in self.nested or ():
+            state.owners.pop(pointer, None)
         self.kernel.exited(self, result, error)
 
     def _drop_parcels(self, state: LuaState) -> None:
@@ -169,7 +176,6 @@ class LuaStrand(LuaBody, Strand):
         "coroutine",
         "exceeded",
         "guard",
-        "nested",
         "owner",
         "pid",
         "pointer",
@@ -190,7 +196,6 @@ class LuaStrand(LuaBody, Strand):
         self.wait: Any = ANSWER
         self.computed = 0.0
         self.exceeded = False
-        self.nested: set[bytes] | None = None
 
     @property
     def process(self) -> LuaProcess:

@@ -365,6 +365,21 @@ local function overlay(library)
 end
 kit.overlay = overlay
 
+-- In the typed dialect `string(v)` is a checked cast, and `_TYPE` what a type is declared by.
+function kit.add_casts(casts, declare)
+  for name, cast in next, casts do
+    local library = globals[name]
+    if library == nil then
+      globals[name] = cast
+    else
+      overlay_metatable(library).__call = function(_, v)
+        return cast(v)
+      end
+    end
+  end
+  globals._TYPE = declare
+end
+
 -- What a program adds to `string` is a method of its strings too.
 overlay_metatable(string_library).__newindex = function(own, key, value)
   rawset(own, key, value)

@@ -150,7 +150,7 @@ class LuaState:
         self._discard = exports[b"discard"]
         self._compiled: set[bytes] = set()
         self.owners: dict[bytes, Any] = {}
-        """Which strand made which coroutine, by the coroutine's address."""
+        """Which process made which coroutine, by the coroutine's address."""
 
     def _load(self, name: str) -> Any:
         return self.runtime.compile(lua_file(name), name=f"=[procession] {name}", mode="t")

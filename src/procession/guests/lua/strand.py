@@ -63,7 +63,6 @@ class LuaBody:
     state: Any
     guard: Guard
     step_limit: float
-    nested: set[bytes] | None
 
     @property
     def process(self) -> LuaProcess:
