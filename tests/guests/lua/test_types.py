@@ -360,11 +360,11 @@ def test_a_type_does_not_take_the_place_of_what_lua_has():
 
 PREPARE = b"""
 local checked = ...
-local kept = {type = type, setmetatable = setmetatable, math_type = math.type, error = error,
-  pairs = pairs, ipairs = ipairs, tostring = tostring, select = select}
-local casts
-_TYPE, casts = load(checked, "=checked", "t")(kept)
-cast = casts
+local kit = {}
+function kit.add_casts(casts, declare)
+  cast, _TYPE = casts, declare
+end
+load(checked, "=checked", "t")(kit)
 """
 
 

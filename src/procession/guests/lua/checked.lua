@@ -3,10 +3,10 @@
 -- A schema is a list of its form and its parts. A check returns nothing if the value fits; otherwise
 -- where in the value it does not, what was expected there, and what is there.
 
-local lib = ...
+local kit = ...
 
-local type, setmetatable, math_type, error = lib.type, lib.setmetatable, lib.math_type, lib.error
-local pairs, ipairs, tostring, select = lib.pairs, lib.ipairs, lib.tostring, lib.select
+local type, setmetatable, math_type, error = type, setmetatable, math.type, error
+local pairs, ipairs, tostring, select = pairs, ipairs, tostring, select
 
 local MAX_DEPTH = 128
 local MAX_SHOWN = 60
@@ -263,4 +263,4 @@ for _, name in ipairs({ "string", "number", "integer", "boolean", "table", "any"
   end
 end
 
-return new_type, casts
+kit.add_casts(casts, new_type)

@@ -34,6 +34,7 @@ FILES = (
     "channel.lua",
     "coroutine.lua",
     "process.lua",
+    "checked.lua",
     "body.lua",
 )
 """Our own Lua, in the order in which it is loaded, after setup.lua."""
