@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class _Awaited:
     """A strand that waits for one outcome."""
 
-    __slots__ = ("_strand", "settled")
+    __slots__ = ("__weakref__", "_strand", "settled")
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._strand: Strand = scheduler.strand()

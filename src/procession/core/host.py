@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from procession.core.errors import LimitExceeded, Unavailable
 from procession.core.pid import pid_prefix
 
+if TYPE_CHECKING:
+    from procession.core.remote import RemoteProcess
+
 DEFAULT_MAILBOX = 100_000
+
+
+class Pool(Protocol):
+    """Where the processes of a host with OS processes of its own are started."""
+
+    def spawn(self, host: Host, entry: Any, args: Any, to_execute: bool, /) -> RemoteProcess | None:
+        """Start a process in another place; None if it should rather be started in this one.
+
+        Raises Invalid if the entry can only be run here, Unavailable if no place is up.
+        """
 
 
 class Host:
     """The bookkeeping of one host; zero `max_processes` means no limit."""
 
-    __slots__ = ("id", "mailbox", "max_processes", "pid_prefix", "population", "room")
+    __slots__ = ("id", "mailbox", "max_processes", "pid_prefix", "pool", "population", "room")
 
     def __init__(
         self, host_id: str, *, max_processes: int = 0, mailbox: int = DEFAULT_MAILBOX
@@ -24,6 +37,8 @@ class Host:
         self.mailbox = mailbox
         self.pid_prefix = pid_prefix(host_id)
         self.population = 0
+        self.pool: Pool | None = None
+        """The OS processes that it has; None if its processes run in this one."""
         self.room = max_processes or sys.maxsize
         """At this population nothing more may start: the limit, or zero once it is stopped."""
 

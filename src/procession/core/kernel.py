@@ -27,12 +27,13 @@ from procession.core.errors import (
 from procession.core.event import CANCEL, EXIT, Event
 from procession.core.names import NameRegistry
 from procession.core.payload import INT_MAX, INT_MIN, copy_items, copy_payload
-from procession.core.pid import parse_pid
+from procession.core.pid import parse_pid, serial_base
 from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from procession.core.exchange import Exchange
     from procession.core.host import Host
     from procession.core.message import ReplyTo
     from procession.core.process import Process, Program
@@ -111,6 +112,8 @@ class Kernel:
         self._deadlines: dict[Process, Timer] = {}
         self._on_failure = on_failure
         self._serial = count(1)
+        self.exchange: Exchange | None = None
+        """The way to the other places of the node, if it has any."""
         self._lane = SystemLane(self.scheduler)
 
     # -- processes ---------------------------------------------------------------------------
@@ -130,35 +133,70 @@ class Kernel:
 
         The host None is that of the parent.
         """
-        try:
-            program = (self.functions if to_execute else self.programs)[entry]
-        except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
-            program = self._load_program(entry, to_execute)
         if host_id is None and parent is not None:
             host = parent.host
         else:
             host = self.hosts.get(host_id) or self._no_host(host_id)  # type: ignore[arg-type]
-        if host.population >= host.room:
-            host.refuse()
-        copies = copy_items(args, "arguments") if args else args
-        serial = next(self._serial)
-        if serial > 0xFFFF:  # `hex` is twice as fast as a format that pads, where none is needed
-            pid = f"{host.pid_prefix}{hex(serial)}}}"
-        else:
-            pid = f"{host.pid_prefix}0x{serial:05x}}}"
-        process = program.start(self, host, pid, copies)
-        self.processes[pid] = process
-        host.population += 1
+        process: Process | None = None
+        if host.pool is not None:
+            process = self._spawn_away(host, entry, args, to_execute)
+        if process is None:
+            try:
+                program = (self.functions if to_execute else self.programs)[entry]
+            except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
+                program = self._load_program(entry, to_execute)
+            if host.population >= host.room:
+                host.refuse()
+            copies = copy_items(args, "arguments") if args else args
+            serial = next(self._serial)
+            if (
+                serial > 0xFFFF
+            ):  # `hex` is twice as fast as a format that pads, where none is needed
+                pid = f"{host.pid_prefix}{hex(serial)}}}"
+            else:
+                pid = f"{host.pid_prefix}0x{serial:05x}}}"
+            process = program.start(self, host, pid, copies)
+            self.processes[pid] = process
+            host.population += 1
+            scheduler = self.scheduler
+            scheduler.ready.append(process)
+            if not scheduler.awake:
+                scheduler.rouse()
         if parent is not None:
             if monitored:
                 links.monitor(parent, process)
             if linked:
                 links.link(parent, process)
-        scheduler = self.scheduler
-        scheduler.ready.append(process)
-        if not scheduler.awake:
-            scheduler.rouse()
         return process
+
+    def _spawn_away(
+        self, host: Host, entry: Any, args: tuple[Any, ...], to_execute: bool
+    ) -> Process | None:
+        assert host.pool is not None
+        if host.population >= host.room:
+            host.refuse()
+        copies = copy_items(args, "arguments") if args else args
+        return host.pool.spawn(host, entry, copies, to_execute)  # type: ignore[return-value]
+
+    def start(
+        self, entry: str, host_id: str, pid: str, args: Sequence[Any], *, to_execute: bool
+    ) -> None:
+        """Start a process that another place has spawned here. Raises Error."""
+        program = (self.functions if to_execute else self.programs).get(entry)
+        if program is None:
+            program = self._load_program(entry, to_execute)
+        host = self.hosts.get(host_id) or self._no_host(host_id)
+        if host.population >= host.room:
+            host.refuse()
+        process = program.start(self, host, pid, args)
+        self.processes[pid] = process
+        host.population += 1
+        self.scheduler.ready.append(process)
+        self.scheduler.rouse()
+
+    def now(self) -> float:
+        """The wall clock, with which events are stamped."""
+        return self._wall()
 
     def _load_program(self, entry: Any, to_execute: bool) -> Program:
         program = self._load(entry, to_execute)
@@ -198,13 +236,18 @@ class Kernel:
 
     def doom(self, process: Process, error: Error) -> None:
         """End a process before any other runs; between steps, never within one."""
-        self._lane.add(process, error)
+        if process.away:
+            process.doom(error)  # type: ignore[attr-defined]
+        else:
+            self._lane.add(process, error)
 
     def resolve(self, dest: str) -> Process:
         """The process of a PID or a name. Raises NotFound."""
         if not isinstance(dest, str):
             raise TypeError(f"a destination is a string, not {type(dest).__name__}")
         process = self.processes.get(dest) or self.names.find(dest)
+        if process is None and self.exchange is not None:
+            process = self.exchange.find(dest)  # type: ignore[assignment]
         if process is None:
             if parse_pid(dest):
                 raise NotFound(f"process not found: {dest}")
@@ -297,6 +340,9 @@ class Kernel:
         if reason is not None and not isinstance(reason, str):
             raise TypeError(f"a reason is a string, not {type(reason).__name__}")
         process = self.resolve(dest)
+        if process.away:
+            process.cancel(sender, reason, deadline)  # type: ignore[attr-defined]
+            return
         process.mailbox.events().push(
             Event(CANCEL, sender, self._wall(), reason=reason, deadline=deadline)
         )
@@ -318,10 +364,19 @@ class Kernel:
         """End a process at its next wait. SEMANTICS 10.2."""
         self.doom(self.resolve(dest), terminated())
 
+    def settle(self, exchange: Exchange) -> None:
+        """Be one of several places of a node."""
+        self.exchange = exchange
+        self._serial = count(serial_base(exchange.place, exchange.place) + 1)
+
+    def local_processes(self) -> list[Process]:
+        """The processes that run in this place."""
+        return [process for process in self.processes.values() if not process.away]
+
     def statistics(self) -> dict[str, int]:
         """How much there is of what, now."""
         return {
-            "processes": len(self.processes),
+            "processes": len(self.local_processes()),
             "names": len(self.names),
             "timers": len(self.scheduler.timers),
             "ready": len(self.scheduler.ready),

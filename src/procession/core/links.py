@@ -64,6 +64,8 @@ def link(one: Process, other: Process) -> None:
         other.links = {}
     one.links[other.pid] = other
     other.links[one.pid] = one
+    if other.away:
+        other.linked(one)  # type: ignore[attr-defined]
 
 
 def unlink(one: Process, pid: str) -> None:
@@ -73,6 +75,8 @@ def unlink(one: Process, pid: str) -> None:
         if other is not None:
             assert other.links is not None
             del other.links[one.pid]
+            if other.away:
+                other.unlinked(one)  # type: ignore[attr-defined]
 
 
 def sever(process: Process, exit: Event) -> bool:
@@ -94,7 +98,7 @@ def sever(process: Process, exit: Event) -> bool:
         for peer in links.values():
             assert peer.links is not None
             del peer.links[process.pid]
-        if exit.error is not None:
-            for peer in links.values():
+        for peer in links.values():
+            if exit.error is not None or peer.away:  # its home has to untie the two
                 peer.link_down(exit)
     return bool(watcher or more_watchers or (links and exit.error is not None))

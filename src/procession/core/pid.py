@@ -31,6 +31,32 @@ def parse_pid(text: str) -> Pid | None:
     return Pid(match["node"], match["host"], int(match["serial"], 16))
 
 
+# A serial number is made of who gave it, where its process lives, and a count: of the parent's own
+# processes only the count is left.
+_PLACE_BITS = 24
+_COUNT_BITS = 32
+
+
+def serial_base(creator: int, place: int) -> int:
+    """What the serial numbers begin with that `creator` gives to processes at `place`."""
+    return (creator << _PLACE_BITS | place) << _COUNT_BITS
+
+
+def place_of(serial: int) -> int:
+    """Where the process of a serial number lives."""
+    return serial >> _COUNT_BITS & (1 << _PLACE_BITS) - 1
+
+
+def creator_of(serial: int) -> int:
+    """The place that gave a serial number."""
+    return serial >> _COUNT_BITS + _PLACE_BITS
+
+
+def number_of(serial: int) -> int:
+    """The count in a serial number: ascending, for one creator and place."""
+    return serial & (1 << _COUNT_BITS) - 1
+
+
 def split_reference(text: str) -> tuple[str, str]:
     """Split an entry reference at its first colon into namespace and name. SEMANTICS 1.3."""
     namespace, colon, name = text.partition(":")

@@ -8,7 +8,7 @@ process is small and a step needs no indirection.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
@@ -69,6 +69,9 @@ class Process(Strand):
         "trap_links",
         "watcher",
     )
+
+    away: ClassVar[bool] = False
+    """Whether it runs in another place: see RemoteProcess."""
 
     def __init__(self, kernel: Kernel, host: Host, pid: str, entry: str) -> None:
         self.scheduler = kernel.scheduler  # as Strand does, without the call
