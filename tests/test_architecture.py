@@ -15,6 +15,7 @@ FLOORS = [
     {"guests"},
     {"hosts"},
     {"node"},
+    {"worker"},
     {"cli", "__init__"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

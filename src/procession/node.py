@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import gc
 import logging
+import os
 import sys
 from pathlib import Path
 from threading import get_ident
@@ -26,6 +27,7 @@ from procession.guests.lua.guest import LuaGuest
 from procession.guests.python import PythonGuest
 from procession.guests.source import PythonSources
 from procession.hosts.inline import InlineDriver
+from procession.hosts.os_workers import OsWorkers, importable_reference
 from procession.manifest.entry import (
     Declared,
     HostEntry,
@@ -76,6 +78,7 @@ class Node:
     ) -> None:
         root = Path.cwd() if app is None else Path(app)
         manifest = Manifest(root.resolve(), {}) if app is None else load_manifest(root)
+        self._app = app
         self._settings = settings or {}
         self.manifest = with_settings(manifest, self._settings)
         self._grace = seconds(grace)
@@ -84,6 +87,7 @@ class Node:
         self._driver: InlineDriver | None = None
         self._guest: PythonGuest | None = None
         self._lua: LuaGuest | None = None
+        self._workers: OsWorkers | None = None
 
     # -- life --------------------------------------------------------------------------------
 
@@ -96,19 +100,52 @@ class Node:
         self._driver = driver = InlineDriver(loop, guest.adopt, self._load, self._on_failure)
         self._lua = LuaGuest(self.manifest.root, self._lua_entry, self._host_options)
         self._lua.kernel = driver.kernel
-        hosts = [entry for entry in self.manifest.entries.values() if isinstance(entry, HostEntry)]
-        for entry in hosts:
-            options = entry.host
-            driver.kernel.hosts[entry.id] = Host(
-                entry.id, max_processes=options.max_processes, mailbox=options.mailbox
-            )
-        if not hosts:
-            options = self._host_options(DEFAULT_HOST)
-            driver.kernel.hosts[DEFAULT_HOST] = Host(
-                DEFAULT_HOST, max_processes=options.max_processes, mailbox=options.mailbox
-            )
+        self.make_hosts(driver)
         self._default_host = next(iter(driver.kernel.hosts))
         sys.path.insert(0, str(self.manifest.root))
+        if self._workers is not None:
+            try:
+                await self._workers.ready()
+            except BaseException:
+                self._close(driver, guest)
+                raise
+
+    def make_hosts(self, driver: InlineDriver) -> None:
+        """Create the hosts, and the workers of those that have some."""
+        entries = [one for one in self.manifest.entries.values() if isinstance(one, HostEntry)]
+        for id in [entry.id for entry in entries] or [DEFAULT_HOST]:
+            options = self._host_options(id)
+            host = Host(id, max_processes=options.max_processes, mailbox=options.mailbox)
+            driver.kernel.hosts[id] = host
+            if options.os_workers:
+                if self._workers is None:
+                    self._workers = OsWorkers(driver, self._worker_config(), self._reference)
+                self._workers.add(host, options.os_workers, options.step_limit)
+
+    def _worker_config(self) -> dict[str, Any]:
+        main = sys.modules.get("__main__")
+        script = getattr(main, "__file__", None) if not getattr(main, "__spec__", None) else None
+        return {
+            "app": None if self._app is None else str(self.manifest.root),
+            "settings": dict(self._settings),
+            "quiet_exits": self._quiet_exits,
+            "path": list(sys.path),
+            "main": None if script is None else str(Path(script).resolve()),
+            "parent": os.getpid(),
+            "log_level": logging.getLogger().getEffectiveLevel(),
+        }
+
+    def _reference(self, entry: Any, to_execute: bool) -> str:
+        """The reference by which a worker finds an entry. Raises what spawn would raise here."""
+        if isinstance(entry, str):
+            declared = self.manifest.entries.get(entry)
+            if declared is not None:
+                self._check_kind(declared, to_execute)
+            else:
+                self._load(entry, to_execute)
+            return entry
+        self._load(entry, to_execute)
+        return importable_reference(entry)
 
     async def stop(self, grace: Duration | None = None) -> None:
         """End all processes: CANCEL, then, when the grace is over, terminate. Then be stopped.
@@ -125,15 +162,20 @@ class Node:
         patience = self._grace if grace is None else seconds(grace)
         for host in kernel.hosts.values():
             host.stop()
-        drained = _Drained(list(kernel.processes.values()))
+        drained = _Drained(kernel.local_processes())
+        waits: list[asyncio.Future[None]] = [drained.future]
+        if self._workers is not None:
+            waits.append(asyncio.ensure_future(self._workers.stop(patience)))
         try:
             if patience > 0:
-                for pid in list(kernel.processes):
-                    kernel.cancel(None, pid, "the node is stopping", patience)
-                await asyncio.wait([drained.future], timeout=patience)
+                for process in kernel.local_processes():
+                    kernel.cancel(None, process.pid, "the node is stopping", patience)
+                await asyncio.wait(waits, timeout=patience)
         finally:
-            for pid in list(kernel.processes):
-                kernel.terminate(pid)
+            for process in kernel.local_processes():
+                kernel.terminate(process.pid)
+            if len(waits) > 1:
+                await asyncio.shield(waits[1])
             # The caller may be cancelled here; the rest is done all the same.
             drained.future.add_done_callback(lambda _: self._close(driver, guest))
             await asyncio.shield(drained.future)
@@ -142,6 +184,9 @@ class Node:
     def _close(self, driver: InlineDriver, guest: PythonGuest) -> None:
         if self._driver is driver:  # else another call of `stop` was faster
             self._driver = self._guest = None
+            if self._workers is not None:
+                self._workers.close()
+                self._workers = None
             driver.close()
             guest.close()
             if self._lua is not None:
@@ -213,15 +258,23 @@ class Node:
     # -- what can be seen ----------------------------------------------------------------------
 
     def processes(self) -> list[dict[str, Any]]:
-        """Every process: its pid, entry, host, state, names, and how many messages wait for it."""
-        return [process.statistics() for process in self._kernel.processes.values()]
+        """Every process in this OS process: its pid, entry, host, state, names, mailbox, ties."""
+        return [process.statistics() for process in self._kernel.local_processes()]
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Every OS process of the hosts with `os_workers`: its host, os_pid, state, processes."""
+        return [] if self._workers is None else self._workers.statistics()
 
     def statistics(self) -> dict[str, int]:
         """How much there is of what, now."""
         return self._kernel.statistics()
 
     def __repr__(self) -> str:
-        state = "stopped" if self._driver is None else f"{len(self._kernel.processes)} processes"
+        state = (
+            "stopped"
+            if self._driver is None
+            else f"{len(self._kernel.local_processes())} processes"
+        )
         return f"<Node {self.manifest.root}: {state}>"
 
     # -- inside --------------------------------------------------------------------------------

@@ -27,15 +27,27 @@ from procession.core.pid import creator_of, number_of, parse_pid, place_of, seri
 from procession.core.remote import RemoteCaller, RemoteProcess, RemoteWatcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from procession.core.kernel import Kernel
     from procession.core.message import ReplyTo
     from procession.core.process import Process
 
-MESSAGE, CALL, REPLY, SPAWN, WATCH, UNWATCH, LINK, UNLINK, EXITED, LINK_DOWN, DOOM, CANCEL = range(
-    12
-)
+(
+    MESSAGE,
+    CALL,
+    REPLY,
+    SPAWN,
+    WATCH,
+    UNWATCH,
+    LINK,
+    UNLINK,
+    EXITED,
+    LINK_DOWN,
+    DOOM,
+    CANCEL,
+    CONTROL,
+) = range(13)  # the first value of a frame
 
 Frame = tuple[Any, ...]
 
@@ -60,10 +72,18 @@ class Exchange:
     """The way to and from all other places, for the kernel of one.
 
     `on_lost` is told what could not be delivered here, when its sender has long been told that it
-    was handed over.
+    was handed over. `on_control` gets what the places have to say to each other, and not for the
+    processes in them.
     """
 
-    def __init__(self, kernel: Kernel, place: int, post: Post, on_lost: Any) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        place: int,
+        post: Post,
+        on_lost: Callable[[str, Error], None],
+        on_control: Callable[..., None],
+    ) -> None:
         self.place = place
         self.places: set[int] = set()
         """The other places that are up."""
@@ -92,6 +112,7 @@ class Exchange:
             self._on_link_down,
             self._on_doom,
             self._on_cancel,
+            on_control,
         )
 
     # -- stand-ins -------------------------------------------------------------------------------
@@ -213,7 +234,7 @@ class Exchange:
 
     def _hold(self, pid: str, place: int, frame: Frame) -> None:
         if self._held_count >= _HELD:
-            self._on_lost(pid, LimitExceeded("too much is held for processes that are not born"))
+            self._on_lost(pid, LimitExceeded("too much is held for those that are not born"))
             return
         self._held_count += 1
         self._held.setdefault(pid, []).append((place, frame))

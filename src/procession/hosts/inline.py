@@ -44,6 +44,8 @@ class InlineDriver:
         self._alarm: asyncio.Handle | None = None
         self._alarm_due: float | None = None
         self._closed = False
+        self.after_run: Callable[[], None] | None = None
+        """Called after each slice: to send what it had to say to other places."""
         self.kernel = Kernel(
             clock=LoopClock(loop),
             notify=self._notify,
@@ -59,6 +61,16 @@ class InlineDriver:
         if self._alarm is not None:
             self._alarm.cancel()
 
+    def call_after_run(self, callback: Callable[[], None]) -> None:
+        """Have `after_run` called soon, if no slice is under way or to come."""
+        if not self.kernel.scheduler.awake:
+            self._loop.call_soon(callback)
+
+    def run(self) -> None:
+        """Run a slice now: something has come in from another place."""
+        if not self._closed:
+            self._run()
+
     def _notify(self) -> None:
         if self._closed:
             return
@@ -73,6 +85,8 @@ class InlineDriver:
             scheduler.run()
         finally:
             current_tasks.pop(self._loop, None)
+            if self.after_run is not None:
+                self.after_run()
             self._set_alarm(scheduler.timers.next_due())
 
     def _set_alarm(self, due: float | None) -> None:

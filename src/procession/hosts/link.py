@@ -1,0 +1,217 @@
+"""One end of the link between two OS processes: a Unix socket, written in batches.
+
+What is posted while the kernel runs is sent when it has finished its slice: one system call for all
+that one slice had to say.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from procession.core.errors import LimitExceeded
+from procession.core.exchange import MESSAGE
+from procession.hosts import wire
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+MAX_WAITING = 256 << 20
+"""Bytes that may wait to be sent over one link before a send is refused."""
+
+MAX_FRAMES = 200_000
+"""Messages that may wait for the end of a slice."""
+
+_READ = 1 << 20
+
+
+class Outbox:
+    """The frames for one place, in order; messages in a row that differ only in payload as one."""
+
+    __slots__ = ("_last", "_payloads", "count", "frames")
+
+    def __init__(self) -> None:
+        self.frames: list[Any] = []
+        self.count = 0
+        self._last: tuple[str, str | None, str] | None = None
+        self._payloads: list[Any] = []
+
+    def add(self, frame: tuple[Any, ...]) -> None:
+        """A frame."""
+        self._last = None
+        self.count += 1
+        self.frames.append(frame)
+
+    def add_message(self, dest: str, sender: str | None, topic: str, payload: Any) -> None:
+        """A message."""
+        self.count += 1
+        key = (dest, sender, topic)
+        if key == self._last:
+            self._payloads.append(payload)
+        else:
+            self._last = key
+            self._payloads = [payload]
+            self.frames.append((MESSAGE, dest, sender, topic, self._payloads))
+
+    def take(self) -> list[Any]:
+        """All of them; then it is empty."""
+        frames, self.frames = self.frames, []
+        self.count = 0
+        self._last = None
+        return frames
+
+
+class Link:
+    """A socket in a loop. `on_batch` gets what arrives, `on_closed` why it has ended, once."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        on_batch: Callable[[int, int, bytes], None],
+        on_read: Callable[[], None],
+        on_closed: Callable[[BaseException | None], None],
+    ) -> None:
+        sock.setblocking(False)
+        self._loop = loop
+        self._socket: socket.socket | None = sock
+        self._reader = wire.Reader()
+        self._on_batch = on_batch
+        self._on_read = on_read
+        self._on_closed = on_closed
+        self._waiting: deque[memoryview] = deque()
+        self.waiting_bytes = 0
+        self._paused = False
+        loop.add_reader(sock.fileno(), self._readable)
+
+    def check_room(self) -> None:
+        """Raise LimitExceeded if too much waits already."""
+        if self.waiting_bytes > MAX_WAITING:
+            raise LimitExceeded("the link to the other OS process is full", retryable=True)
+
+    def write(self, data: bytes) -> None:
+        """Send now what the socket takes, and the rest when it takes more."""
+        sock = self._socket
+        if sock is None:
+            return
+        if not self._waiting:
+            try:
+                sent = sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self._close(error)
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+            self._loop.add_writer(sock.fileno(), self._writable)
+        self._waiting.append(memoryview(data))
+        self.waiting_bytes += len(data)
+
+    def flush(self) -> None:
+        """Send all that waits, and wait for it: for the short exchange of a name."""
+        sock = self._socket
+        if sock is None or not self._waiting:
+            return
+        sock.setblocking(True)
+        try:
+            while self._waiting:
+                sock.sendall(self._waiting.popleft())
+        except OSError as error:
+            self._close(error)
+            return
+        finally:
+            self.waiting_bytes = 0
+            if self._socket is not None:
+                sock.setblocking(False)
+                self._loop.remove_writer(sock.fileno())
+
+    def read_now(self) -> bool:
+        """Wait for something to arrive and take it in; False if the link has ended."""
+        sock = self._socket
+        if sock is None:
+            return False
+        sock.setblocking(True)
+        try:
+            data = sock.recv(_READ)
+        except OSError as error:
+            self._close(error)
+            return False
+        finally:
+            if self._socket is not None:
+                sock.setblocking(False)
+        return self.take_in(data)
+
+    def pause(self, paused: bool) -> None:
+        """Read no more for now: somebody further on cannot keep up."""
+        if self._socket is not None and paused != self._paused:
+            self._paused = paused
+            if paused:
+                self._loop.remove_reader(self._socket.fileno())
+            else:
+                self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._close(None)
+
+    def _readable(self) -> None:
+        sock = self._socket
+        if sock is None:
+            return
+        try:
+            data = sock.recv(_READ)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._close(error)
+            return
+        if self.take_in(data):
+            self._on_read()
+
+    def take_in(self, data: bytes) -> bool:
+        """Act on what has arrived; False if that is the end of the link."""
+        if not data:
+            self._close(None)
+            return False
+        try:
+            for place, origin, body in self._reader.feed(data):
+                self._on_batch(place, origin, body)
+        except wire.WireError as error:
+            self._close(error)
+            return False
+        return True
+
+    def _writable(self) -> None:
+        sock = self._socket
+        if sock is None:
+            return
+        try:
+            while self._waiting:
+                data = self._waiting[0]
+                sent = sock.send(data)
+                self.waiting_bytes -= sent
+                if sent < len(data):
+                    self._waiting[0] = data[sent:]
+                    return
+                self._waiting.popleft()
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._close(error)
+            return
+        self._loop.remove_writer(sock.fileno())
+
+    def _close(self, error: BaseException | None) -> None:
+        sock, self._socket = self._socket, None
+        if sock is None:
+            return
+        self._loop.remove_reader(sock.fileno())
+        self._loop.remove_writer(sock.fileno())
+        sock.close()
+        self._waiting.clear()
+        self.waiting_bytes = 0
+        self._on_closed(error)

@@ -1,0 +1,112 @@
+"""The outgoing side of a place: what is posted to the others, sent at the end of a slice."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from procession.core.errors import Invalid
+from procession.core.exchange import CONTROL
+from procession.hosts import wire
+from procession.hosts.link import MAX_FRAMES, Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.hosts.inline import InlineDriver
+    from procession.hosts.link import Link
+
+log = logging.getLogger("procession.hosts")
+
+
+class Places:
+    """The posts of one place. `link_to` gives the link that leads to another one, or None."""
+
+    def __init__(
+        self, place: int, driver: InlineDriver, link_to: Callable[[int], Link | None]
+    ) -> None:
+        self.place = place
+        self._driver = driver
+        self._link_to = link_to
+        self._boxes: dict[int, Outbox] = {}
+        self._dirty = False
+        driver.after_run = self.flush
+
+    def post(self, place: int, frame: tuple[Any, ...]) -> None:
+        """Send a frame at the end of the slice."""
+        box = self._boxes.get(place)
+        if box is None:
+            box = self._box(place)
+        box.add(tuple(wire.to_wire(one) for one in frame))
+        if not self._dirty:
+            self._mark()
+
+    def control(self, place: int, what: str, *args: Any) -> None:
+        """Say something to the place itself."""
+        self.post(place, (CONTROL, what, *args))
+
+    def send(self, place: int, dest: str, sender: str | None, topic: str, payload: Any) -> None:
+        """Send a message at the end of the slice. Raises if too much waits, or it is too long."""
+        box = self._boxes.get(place)
+        if box is None:
+            box = self._box(place)
+        kind = type(payload)
+        if kind is not int:
+            if (kind is str or kind is bytes) and len(payload) > wire.MAX_BATCH // 4:
+                raise Invalid(
+                    f"a payload of {len(payload)} bytes is too long for another OS process: "
+                    f"{wire.MAX_BATCH // 4} is the limit"
+                )
+            payload = wire.to_wire(payload)
+        box.add_message(dest, sender, topic, payload)
+        if not self._dirty:
+            self._mark()
+        elif box.count > MAX_FRAMES:
+            self.flush()
+            link = self._link_to(place)
+            if link is not None:
+                link.check_room()
+
+    def flush(self) -> None:
+        """Send all that was posted: what is for the parent first, since names are freed there."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        for place in sorted(self._boxes):
+            box = self._boxes[place]
+            if box.count:
+                link = self._link_to(place)
+                frames = box.take()
+                if link is not None:
+                    self._write(link, place, frames)
+
+    def forget(self, place: int) -> None:
+        """A place is down."""
+        self._boxes.pop(place, None)
+
+    def _write(self, link: Link, place: int, frames: list[Any]) -> None:
+        try:
+            link.write(wire.encode(place, self.place, frames))
+        except ValueError as error:
+            if len(frames) > 1:
+                half = len(frames) // 2
+                self._write(link, place, frames[:half])
+                self._write(link, place, frames[half:])
+            elif len(frames[0]) == 5 and isinstance(frames[0][4], list) and len(frames[0][4]) > 1:
+                *head, payloads = frames[0]
+                half = len(payloads) // 2
+                self._write(link, place, [(*head, payloads[:half])])
+                self._write(link, place, [(*head, payloads[half:])])
+            else:
+                log.error("to %s: not sent: %s", frames[0][1], error)
+
+    def _box(self, place: int) -> Outbox:
+        link = self._link_to(place)
+        if link is None:
+            return Outbox()  # nobody is there: it goes nowhere
+        box = self._boxes[place] = Outbox()
+        return box
+
+    def _mark(self) -> None:
+        self._dirty = True
+        self._driver.call_after_run(self.flush)

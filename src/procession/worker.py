@@ -1,0 +1,316 @@
+"""The OS process of a host with workers: `python -m procession.worker`, started by the parent only.
+
+It is a node of its own, of which one host is its own, and all others are elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from procession.core.errors import Error
+from procession.core.exchange import CONTROL, SPAWN, Exchange
+from procession.core.host import Host
+from procession.hosts import wire
+from procession.hosts.link import Link
+from procession.hosts.names import WorkerNames
+from procession.hosts.os_workers import importable_reference
+from procession.hosts.places import Places
+from procession.manifest.entry import HostEntry
+from procession.node import Node, run_loop
+
+if TYPE_CHECKING:
+    from procession.core.remote import RemoteProcess
+    from procession.hosts.inline import InlineDriver
+
+PARENT = 0
+
+
+class _ForwardLogs(logging.Handler):
+    """Hands log records to the parent, which has the one output."""
+
+    def __init__(self, node: WorkerNode) -> None:
+        super().__init__()
+        self._node = node
+        self._ordinary = set(vars(logging.makeLogRecord({})))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Post a record; its fields as text where they are nothing plain."""
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        extra = {
+            name: value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+            for name, value in vars(record).items()
+            if name not in self._ordinary and name != "message"
+        }
+        told = {
+            "name": record.name,
+            "level": record.levelno,
+            "message": record.getMessage(),
+            "traceback": record.exc_text,
+            "extra": extra,
+        }
+        self._node.tell("log", told)
+
+
+class _Elsewhere:
+    """The pool of a host as it is seen from a worker: of its own, or of somebody else's."""
+
+    def __init__(self, node: WorkerNode, host: Host) -> None:
+        self._node = node
+        self._host = host
+
+    def spawn(self, host: Host, entry: Any, args: Any, to_execute: bool) -> RemoteProcess | None:
+        """Start a process in the place that has the fewest; None if that is this one."""
+        place = self._node.least_loaded(host.id)
+        if place == self._node.place:
+            return None
+        reference = entry if isinstance(entry, str) else importable_reference(entry)
+        return self._node.exchange.spawn(
+            place, host.pid_prefix, host.id, reference, args, to_execute
+        )
+
+
+class WorkerNode(Node):
+    """The node of a worker."""
+
+    def __init__(self, sock: socket.socket, config: dict[str, Any]) -> None:
+        app = config["app"]
+        super().__init__(app, settings=config["settings"], quiet_exits=config["quiet_exits"])
+        self.place: int = config["place"]
+        self._socket = sock
+        self._config = config
+        self._own = config["host"]
+        self._hosts_of: dict[int, str] = {self.place: self._own}
+        self._loads: dict[int, int] = {self.place: 0}
+        self._asking = False
+        self._answers: list[Any] = []
+        self._delayed: list[tuple[int, list[Any]]] = []
+        self._grace = 0.0
+        self._told = (-1, -1)
+        self._received = 0
+        self.ended = asyncio.get_running_loop().create_future()
+
+    def make_hosts(self, driver: InlineDriver) -> None:
+        """Its own host, and the others as places elsewhere."""
+        self._places = Places(self.place, driver, lambda place: self._link)
+        self.exchange = Exchange(
+            driver.kernel, self.place, self._places, self._on_lost, self._on_control
+        )
+        self._link = Link(
+            asyncio.get_running_loop(), self._socket, self._on_batch, driver.run, self._on_closed
+        )
+        driver.kernel.settle(self.exchange)
+        self._names = WorkerNames(driver.kernel, self.ask, self.tell)
+        driver.kernel.names = self._names
+        driver.after_run = self._after_run
+        self.exchange.place_up(PARENT)
+        entries = [one for one in self.manifest.entries.values() if isinstance(one, HostEntry)]
+        for id in [entry.id for entry in entries] or [self._own]:
+            options = self._host_options(id)
+            limit = -(-options.max_processes // self._config["count"])
+            host = Host(id, max_processes=limit, mailbox=options.mailbox)
+            driver.kernel.hosts[id] = host
+            if id != self._own or self._config["count"] > 1:
+                host.pool = _Elsewhere(self, host)
+        if self._config["rest"]:
+            self._link.take_in(self._config["rest"])
+
+    def least_loaded(self, host_id: str) -> int:
+        """The place for a new process of a host; itself if none of the host has fewer."""
+        places = [place for place, id in self._hosts_of.items() if id == host_id]
+        if not places:
+            return PARENT
+        self._loads[self.place] = self._kernel.hosts[self._own].population
+        best = min(places, key=lambda place: (self._loads.get(place, 0), place != self.place))
+        if best != self.place:
+            self._loads[best] = self._loads.get(best, 0) + 1
+        return best
+
+    # -- to the parent -----------------------------------------------------------------------------
+
+    def tell(self, what: str, *args: Any) -> None:
+        """Say something to the parent."""
+        self._places.control(PARENT, what, *args)
+
+    def say_goodbye(self) -> None:
+        """All processes have ended, and all that they had to say is said."""
+        self.tell("stopped")
+        self._places.flush()
+        self._link.flush()
+
+    def ask(self, what: str, *args: Any) -> Any:
+        """Ask the parent, and wait: everything else in this place waits meanwhile."""
+        self.tell("ask", what, *args)
+        self._places.flush()
+        self._link.flush()
+        self._asking = True
+        try:
+            while not self._answers:
+                self._link.read_now()  # if the parent is gone, so are we: see _on_closed
+        finally:
+            self._asking = False
+        if self._delayed:
+            asyncio.get_running_loop().call_soon(self._catch_up)
+        answer = self._answers.pop()
+        if isinstance(answer, Error):
+            raise answer
+        return answer
+
+    def _after_run(self) -> None:
+        load = (self._kernel.hosts[self._own].population, self._received)
+        if load != self._told:
+            self._told = load
+            self.tell("load", *load)
+        self._places.flush()
+
+    # -- from the parent ---------------------------------------------------------------------------
+
+    def _on_batch(self, place: int, origin: int, body: bytes) -> None:
+        frames = wire.decode(body)
+        if self._asking:
+            # A process is running, and waits for an answer: all else has to wait for it.
+            answers = [frame for frame in frames if frame[:2] == [CONTROL, "answer"]]
+            self._answers += [frame[2] for frame in answers]
+            frames = [frame for frame in frames if frame not in answers]
+        if self._asking or self._delayed:
+            self._delayed.append((origin, frames))
+        else:
+            self._receive(origin, frames)
+
+    def _catch_up(self) -> None:
+        delayed, self._delayed = self._delayed, []
+        for origin, frames in delayed:
+            self._receive(origin, frames)
+        self._after_run()
+
+    def _receive(self, origin: int, frames: list[Any]) -> None:
+        if origin == PARENT:
+            self._received += sum(1 for frame in frames if frame[0] == SPAWN)
+        self.exchange.receive(origin, frames)
+
+    def _on_closed(self, error: BaseException | None) -> None:
+        os._exit(1)  # the parent is gone, or speaks nonsense: nobody is left to work for
+
+    def _on_lost(self, pid: str, error: Error) -> None:
+        logging.getLogger("procession.hosts").warning(
+            "to %s: lost: %s", pid, error.message, extra={"pid": pid}
+        )
+
+    def _on_control(self, place: int, what: str, *args: Any) -> None:
+        if place == PARENT:
+            getattr(self, f"_on_{what}")(*args)
+
+    def _on_up(self, place: int, host_id: str) -> None:
+        self.exchange.place_up(place)
+        self._hosts_of[place] = host_id
+
+    def _on_down(self, place: int, error: Error) -> None:
+        self._hosts_of.pop(place, None)
+        self._loads.pop(place, None)
+        self._places.forget(place)
+        self.exchange.place_down(place, error)
+
+    def _on_loads(self, loads: dict[int, int]) -> None:
+        self._loads.update((place, load) for place, load in loads.items() if place != self.place)
+
+    def _on_name(self, name: str, pid: str | None) -> None:
+        self._names.changed(name, pid)
+
+    def _on_named(self, pid: str, name: str) -> None:
+        process = self._kernel.processes.get(pid)
+        if process is None or process.away:
+            self.tell("released", name, pid)
+        else:
+            self._names.own(name, process)
+
+    def _on_unnamed(self, pid: str, name: str) -> None:
+        process = self._kernel.processes.get(pid)
+        if process is not None:
+            self._names.disown(name, process)
+
+    def _on_ping(self) -> None:
+        self.tell("pong")
+
+    def _on_stop(self, grace: float) -> None:
+        self._grace = grace
+        if not self.ended.done():
+            self.ended.set_result(None)
+        else:
+            self._stop_again = asyncio.create_task(self.stop(grace))
+
+
+async def work(sock: socket.socket, config: dict[str, Any]) -> None:
+    """Be a worker until the parent says stop."""
+    node = WorkerNode(sock, config)
+    root = logging.getLogger()
+    root.handlers[:] = [_ForwardLogs(node)]
+    root.setLevel(config["log_level"])
+    await node.start()
+    node.tell("ready")
+    await node.ended
+    await node.stop(node._grace)
+    node.say_goodbye()
+
+
+def read_config(sock: socket.socket) -> tuple[dict[str, Any], bytes]:
+    """The first thing that the parent says, and what has come after it."""
+    data = b""
+    while True:
+        data += sock.recv(1 << 16) or sys.exit(1)
+        for place, origin, body in wire.Reader().feed(data):
+            frames = wire.decode(body)
+            rest = data[len(wire.forward(place, origin, body)) :]
+            config: dict[str, Any] = frames.pop(0)[2]
+            if frames:
+                rest = wire.encode(place, origin, frames) + rest
+            return config, rest
+
+
+def die_with_parent() -> None:
+    """Have the system end this process with its parent, where it can, however busy we are."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def main() -> None:
+    """Start, as the parent has told."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who tells us to stop
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    config, rest = read_config(sock)
+    if os.getppid() != config["parent"]:
+        sys.exit(1)
+    sys.path[:] = config["path"]
+    if config.get("memory"):
+        resource.setrlimit(resource.RLIMIT_AS, (config["memory"], config["memory"]))
+    with contextlib.suppress(AttributeError, ValueError):
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if config["main"]:
+        _load_main(Path(config["main"]))
+    config["rest"] = rest
+    run_loop(work(sock, config))
+
+
+def _load_main(path: Path) -> None:
+    """The script of the parent, for its functions; not as the main program."""
+    module = types.ModuleType("__procession_main__")
+    module.__file__ = str(path)
+    sys.modules["__main__"] = sys.modules["__procession_main__"] = module
+    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+
+
+if __name__ == "__main__":
+    main()
