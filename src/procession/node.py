@@ -115,12 +115,19 @@ class Node:
         entries = [one for one in self.manifest.entries.values() if isinstance(one, HostEntry)]
         for id in [entry.id for entry in entries] or [DEFAULT_HOST]:
             options = self._host_options(id)
-            host = Host(id, max_processes=options.max_processes, mailbox=options.mailbox)
+            host = Host(
+                id,
+                max_processes=options.max_processes,
+                mailbox=options.mailbox,
+                step_limit=options.step_limit,
+            )
             driver.kernel.hosts[id] = host
             if options.os_workers:
                 if self._workers is None:
                     self._workers = OsWorkers(driver, self._worker_config(), self._reference)
-                self._workers.add(host, options.os_workers, options.step_limit)
+                self._workers.add(
+                    host, options.os_workers, options.step_limit, options.worker_memory
+                )
 
     def _worker_config(self) -> dict[str, Any]:
         main = sys.modules.get("__main__")

@@ -118,7 +118,9 @@ class WorkerNode(Node):
         for id in [entry.id for entry in entries] or [self._own]:
             options = self._host_options(id)
             limit = -(-options.max_processes // self._config["count"])
-            host = Host(id, max_processes=limit, mailbox=options.mailbox)
+            host = Host(
+                id, max_processes=limit, mailbox=options.mailbox, step_limit=options.step_limit
+            )
             driver.kernel.hosts[id] = host
             if id != self._own or self._config["count"] > 1:
                 host.pool = _Elsewhere(self, host)
@@ -294,7 +296,7 @@ def main() -> None:
     if os.getppid() != config["parent"]:
         sys.exit(1)
     sys.path[:] = config["path"]
-    if config.get("memory"):
+    if config["memory"]:
         resource.setrlimit(resource.RLIMIT_AS, (config["memory"], config["memory"]))
     with contextlib.suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

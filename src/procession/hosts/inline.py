@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core.kernel import Kernel
 from procession.guests.python import current_tasks
+from procession.hosts.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,10 +55,12 @@ class InlineDriver:
             on_failure=on_failure,
         )
         self.kernel.scheduler.thread = threading.get_ident()
+        self._watchdog = Watchdog(self.kernel, loop)
 
     def close(self) -> None:
         """Run no more."""
         self._closed = True
+        self._watchdog.close()
         if self._alarm is not None:
             self._alarm.cancel()
 
@@ -81,6 +84,9 @@ class InlineDriver:
 
     def _run(self) -> None:
         scheduler = self.kernel.scheduler
+        scheduler.stepped = True  # before it is seen whether the watchdog sleeps
+        if self._watchdog.asleep:
+            self._watchdog.rouse()
         try:
             scheduler.run()
         finally:

@@ -86,11 +86,14 @@ class Worker:
 class WorkerPool:
     """The workers of one host."""
 
-    def __init__(self, workers: OsWorkers, host: Host, count: int, patience: float) -> None:
+    def __init__(
+        self, workers: OsWorkers, host: Host, count: int, patience: float, memory: int
+    ) -> None:
         self._workers = workers
         self.host = host
         self.count = count
         self.patience = patience
+        self.memory = memory
         self.workers: dict[int, Worker] = {}
         self.young_deaths = 0
 
@@ -143,10 +146,10 @@ class OsWorkers:
 
     # -- life ------------------------------------------------------------------------------------
 
-    def add(self, host: Host, count: int, step_limit: float) -> None:
-        """Give a host its workers."""
+    def add(self, host: Host, count: int, step_limit: float, memory: int) -> None:
+        """Give a host its workers; `memory`, in bytes, is for each of them, zero is no limit."""
         # A worker that is silent for so long is in C code that nothing interrupts.
-        pool = WorkerPool(self, host, count, 1.5 * step_limit + 0.5)
+        pool = WorkerPool(self, host, count, 1.5 * step_limit + 0.5, memory)
         host.pool = pool
         self._pools.append(pool)
         for _ in range(count):
@@ -211,7 +214,13 @@ class OsWorkers:
             self._driver.run,
             lambda error: self._on_closed(pool, worker, error),
         )
-        config = {**self._config, "place": place, "host": pool.host.id, "count": pool.count}
+        config = {
+            **self._config,
+            "place": place,
+            "host": pool.host.id,
+            "count": pool.count,
+            "memory": pool.memory,
+        }
         self.places.control(place, "config", config)
         for other in self._workers.values():
             if other is not worker:

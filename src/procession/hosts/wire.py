@@ -28,7 +28,7 @@ MAX_BATCH = 64 << 20
 """Bytes of a batch. What is longer is refused where it is sent, and where it arrives."""
 
 _HEAD = struct.Struct(">III")
-_DATETIME, _UUID, _ERROR = 1, 2, 3
+_DATETIME, _UUID, _ERROR, _PAIRS = 1, 2, 3, 4  # the last: a map with UUIDs as keys
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)
 
@@ -54,10 +54,12 @@ def to_wire(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     if kind is dict:
-        for key, item in value.items():
-            if type(key) is UUID or type(item) not in _PLAIN:
-                return {to_wire(key): to_wire(item) for key, item in value.items()}
-        return value
+        if UUID in map(type, value):
+            pairs = [(to_wire(key), to_wire(item)) for key, item in value.items()]
+            return msgspec.msgpack.Ext(_PAIRS, _encoder.encode(pairs))
+        if _PLAIN.issuperset(map(type, value.values())):
+            return value
+        return {key: to_wire(item) for key, item in value.items()}
     if kind is list or kind is tuple:
         return value if _PLAIN.issuperset(map(type, value)) else [to_wire(one) for one in value]
     if kind is UUID:
@@ -91,6 +93,8 @@ def _from_extension(code: int, data: memoryview) -> Any:
     if code == _ERROR:
         kind, message, retryable, details = parts
         return rebuild(KINDS.get(kind, Internal), message, retryable, details)
+    if code == _PAIRS:
+        return dict(parts)
     raise WireError(f"extension {code}")
 
 

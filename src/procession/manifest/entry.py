@@ -69,12 +69,14 @@ class LuaOptions(msgspec.Struct, frozen=True):
 
 
 class HostOptions(msgspec.Struct, frozen=True):
-    """The limits of a host. SEMANTICS 11.1. Zero `max_processes` is no limit; seconds."""
+    """The limits of a host. SEMANTICS 11.1. Zero of `max_processes` or `worker_memory`, the bytes
+    that each OS worker may use, is no limit; seconds."""
 
     max_processes: int = 0
     mailbox: int = DEFAULT_MAILBOX
     step_limit: float = DEFAULT_STEP_LIMIT
     os_workers: int = 0
+    worker_memory: int = 0
     lua: LuaOptions = LuaOptions()
 
 
@@ -173,6 +175,7 @@ _HOST_CHECKS: dict[str, Check] = {
     "mailbox": check.integer(1),
     "step_limit": check.duration,
     "os_workers": check.integer(),
+    "worker_memory": check.memory,
 }
 _LUA_CHECKS: dict[str, Check] = {
     "state": check.one_of("shared", "own"),

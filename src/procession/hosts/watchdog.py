@@ -1,0 +1,533 @@
+"""Ends a Python process that computes too long without a wait. SEMANTICS 11.4.
+
+A thread looks a few times a second whether the same step is still under way. At a fifth of the
+limit it warns; at the limit it has an exception raised in the code of that process:
+
+    thread    sees a step that lasts -> a signal (SIGURG) to the main thread
+    handler   runs in the main thread, between two instructions of whatever is at work there: raises
+              if that is code of the process, and if nothing of the runtime is at work below it
+    else      nothing is raised, and the thread tries again a moment later
+
+So the runtime, and the event loop, are never left half-way. The handler is Python's, and Python
+calls it where the exception then surfaces: what was judged is what is struck. A blocking call is
+interrupted by the signal as well. Whatever the process does with the exception, its end is decided
+by then: if it goes on to a wait, it ends there.
+
+A node in another thread than the main one gets no signals. There the exception is Python's
+asynchronous one, and is set only while the thread stands at an instruction where Python looks for
+such an exception next of all (see `_stands_at_a_check`): it surfaces in the frame that was judged.
+
+SIGURG since it is ignored by default and nobody's: SIGALRM, SIGPROF and the timers belong to
+others. What holds the interpreter's lock in C also holds up this thread: that is named in the log
+when it returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import dis
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import weakref
+from pathlib import Path
+from traceback import StackSummary
+from typing import TYPE_CHECKING, Any
+
+import procession.process as face
+from procession.core.errors import LimitExceeded, Terminated
+from procession.core.kernel import Kernel
+from procession.core.payload import copy_payload
+from procession.core.process import Process
+from procession.guests.failure import log_with_traceback
+from procession.guests.python import ProcessTask, PythonProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType, FrameType
+
+    from procession.core.scheduler import Strand
+
+log = logging.getLogger("procession.process")
+
+_LOOKS = 10
+"""How many looks fit into the limit, at least; so often a process that goes on is struck."""
+
+_TICK = 0.05
+"""Seconds between two looks, at most."""
+
+_RETRY = 0.002
+"""Seconds after which a strike is tried again that would have hit the runtime."""
+
+_IDLE_LOOKS = 20
+"""After so many looks at nothing the thread sleeps until there is something."""
+
+_STRIKES = 20
+"""How often a process may catch the exception before we give up."""
+
+_REPORT = 1.0
+"""Seconds between two reports of what cannot be interrupted."""
+
+_FRAMES = 50
+
+_RUNTIME = str(Path(__file__).parent.parent) + os.sep
+_ASYNCIO = str(Path(asyncio.__file__).parent)
+_LOOP_FILES = frozenset(
+    os.path.join(_ASYNCIO, name)
+    for name in (
+        "base_events.py",
+        "events.py",
+        "proactor_events.py",
+        "selector_events.py",
+        "sslproto.py",
+        "unix_events.py",
+        "windows_events.py",
+    )
+)
+"""The event loop's own code, which all processes share. The rest of asyncio is like user code."""
+
+
+_PASSABLE = frozenset(
+    function.__code__
+    for function in (
+        Kernel.send,
+        Kernel.spawn,
+        face.send,
+        face.spawn,
+        face.spawn_monitored,
+        face.spawn_linked,
+        face.spawn_linked_monitored,
+    )
+)
+_PAYLOAD = copy_payload.__code__.co_filename
+"""These copy before they change anything, and to copy may be to run code of the process, such as a
+property. An exception out of that code is as good as any other."""
+
+
+class StepLimitExceeded(Terminated):
+    """Raised in the code of a process that has computed too long without a wait.
+
+    As with every termination, `finally` blocks run, and catching it does not save the process.
+    """
+
+
+class Watchdog:
+    """Watches the steps of one kernel, from a thread of its own.
+
+    Whoever drives the kernel sets `scheduler.stepped`, and calls `rouse` if it is `asleep`.
+    """
+
+    def __init__(self, kernel: Kernel, loop: asyncio.AbstractEventLoop) -> None:
+        self._kernel = kernel
+        self._scheduler = kernel.scheduler
+        self._loop = loop
+        self._ident = threading.get_ident()
+        self.asleep = True
+        self._closed = False
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._signals = _urgent.join(self)
+        # The step that is under way, as far as it was seen.
+        self._key = 0
+        self._since = 0.0
+        self._process: Process | None = None
+        self._task: ProcessTask | None = None
+        self._beaten = False  # the loop has gone on since the task was seen
+        self._beat_sent = False
+        self._warned = False
+        self._warned_lua: weakref.WeakSet[Any] = weakref.WeakSet()
+        # What is done about it.
+        self._due = False
+        self._first_try = 0.0
+        self._next_try = 0.0
+        self._next_report = 0.0
+        self._strikes = 0
+        self._unanswered = False
+        """A signal was sent whose handler has not run."""
+        self._spared = False
+        """It is being debugged, or beyond our means."""
+
+    def close(self) -> None:
+        """Watch no more. Called in the thread of the kernel."""
+        self._closed = True
+        self._due = False
+        self._closing.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        _urgent.leave(self)
+
+    def rouse(self) -> None:
+        """Have the thread look again: there is something to watch."""
+        self.asleep = False
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._watch, name="procession-watchdog", daemon=True
+            )
+            self._thread.start()
+        self._wake.set()
+
+    # -- in the thread -----------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        idle = 0
+        while not self._closed:
+            limit = min((host.step_limit for host in self._kernel.hosts.values()), default=1.0)
+            tick = min(limit / _LOOKS, _TICK)
+            strand = self._scheduler.current
+            task = None if strand is not None else self._current_task()
+            if strand is not None or task is not None:
+                idle = 0
+                self._closing.wait(self._look(strand, task, tick))
+                continue
+            self._forget()
+            idle = 0 if self._scheduler.stepped else idle + 1
+            self._scheduler.stepped = False
+            if idle <= _IDLE_LOOKS:
+                self._closing.wait(tick)
+            elif self._scheduler.tasks > 0:
+                self._closing.wait(max(tick, limit / 5))  # a task may run without any step
+            else:
+                self._wake.clear()
+                self.asleep = True
+                if not self._scheduler.stepped and not self._closed:
+                    self._wake.wait()  # else there was a step before it could see us asleep
+                self.asleep = False
+                idle = 0
+
+    def _current_task(self) -> ProcessTask | None:
+        try:
+            task = asyncio.current_task(self._loop)
+        except RuntimeError:
+            return None
+        return task if isinstance(task, ProcessTask) and task.owner is not None else None
+
+    def _look(self, strand: Strand | None, task: ProcessTask | None, tick: float) -> float:
+        """Look at what is at work; the seconds until the next look."""
+        now = time.monotonic()
+        key = id(task if strand is None else strand)
+        if key != self._key or (self._beaten if strand is None else self._scheduler.stepped):
+            self._scheduler.stepped = False
+            self._begin(key, strand, task, now)
+            return tick
+        process = self._process
+        if process is None:
+            return tick
+        elapsed = now - self._since
+        limit = process.host.step_limit
+        if elapsed >= limit / 5 and not self._warned:
+            self._warned = True
+            self._warn(process, f"has been computing for {elapsed:.1f} s without a wait")
+        if elapsed < limit or self._spared or not isinstance(process, PythonProcess):
+            return tick
+        if now < self._next_try:
+            return min(tick, self._next_try - now)
+        return self._strike(process, elapsed, now, tick)
+
+    def _begin(self, key: int, strand: Strand | None, task: ProcessTask | None, now: float) -> None:
+        """A step that was not seen before."""
+        self._forget()
+        self._since = now
+        self._task = task
+        if task is not None:
+            self._process = task.owner
+            self._beaten = False
+            if not self._beat_sent:
+                self._beat_sent = True
+                try:
+                    self._loop.call_soon_threadsafe(self._beat)
+                except RuntimeError:  # the loop is closed
+                    return
+        elif isinstance(strand, Process):
+            self._process = strand
+        else:
+            self._process = getattr(strand, "owner", None)
+        self._key = key
+        computed = getattr(strand, "computed", None)
+        if computed is not None and self._process is not None:
+            self._look_at_lua(strand, self._process, computed)
+
+    def _look_at_lua(self, strand: Any, process: Process, computed: float) -> None:
+        """Lua is interrupted all the time, and by another: it counts itself how long it took."""
+        if computed < process.host.step_limit / 5:
+            self._warned_lua.discard(strand)
+        elif strand not in self._warned_lua:
+            self._warned_lua.add(strand)
+            self._say(process, f"has been computing for {computed:.1f} s without a wait", None)
+
+    def _forget(self) -> None:
+        self._due = self._warned = self._spared = self._unanswered = False
+        self._key = self._strikes = 0
+        self._first_try = self._next_try = self._next_report = 0.0
+        self._process = self._task = None
+
+    def _beat(self) -> None:
+        """Called by the loop: no task is in the midst of a step that it was in before."""
+        self._beat_sent = False
+        self._beaten = True
+
+    def _strike(self, process: PythonProcess, elapsed: float, now: float, tick: float) -> float:
+        """Try to raise the exception in the process; the seconds until the next look."""
+        if self._strikes >= _STRIKES:
+            self._spared = True
+            self._say(
+                process,
+                f"was interrupted {self._strikes} times by the step limit, and goes on: "
+                "it holds up its host",
+                self._stack(process),
+                logging.ERROR,
+            )
+            return tick
+        if not self._first_try:
+            self._first_try = now
+            self._next_report = now + min(tick * 2, _REPORT)
+        if self._strikes == 0 and now >= self._next_report:
+            self._next_report = now + _REPORT
+            self._report(process, elapsed)
+        self._due = True
+        if self._signals:
+            self._unanswered = True
+            signal.pthread_kill(self._ident, signal.SIGURG)
+            time.sleep(_RETRY)
+            return tick if self._unanswered else _RETRY
+        if _ASYNC:
+            return _RETRY if self._strike_by_exception(process) else tick
+        return tick
+
+    def _report(self, process: PythonProcess, elapsed: float) -> None:
+        """Name what cannot be interrupted."""
+        frame = sys._current_frames().get(self._ident)
+        while frame is not None and _is_ours(frame.f_code):
+            frame = frame.f_back
+        if frame is None:
+            return
+        code = frame.f_code
+        place = f"{code.co_filename}:{frame.f_lineno} ({code.co_name})"
+        if self._unanswered or not self._signals:
+            what = f"in C code called at {place}; it cannot be interrupted"
+        else:
+            what = f"in the runtime, called at {place}; it cannot be interrupted there"
+        self._say(process, f"has been computing for {elapsed:.1f} s {what}", None)
+
+    def _warn(self, process: Process, what: str) -> None:
+        stack = self._stack(process) if isinstance(process, PythonProcess) else None
+        self._say(process, what, stack)
+
+    def _stack(self, process: PythonProcess) -> str | None:
+        base = self._base(process)
+        for _ in range(3):  # it may go on while we look
+            frames = list(_frames_down_to(base, sys._current_frames().get(self._ident)))
+            if frames and frames[-1] is base:
+                return _format(frames)
+        return None
+
+    def _say(
+        self, process: Process, what: str, stack: str | None, level: int = logging.WARNING
+    ) -> None:
+        log_with_traceback(
+            log,
+            level,
+            f"{process.entry} {process.pid} {what}",
+            stack,
+            pid=process.pid,
+            entry=process.entry,
+        )
+
+    def _strike_by_exception(self, process: PythonProcess) -> bool:
+        """Set the exception for a thread that gets no signals; whether to try again soon."""
+        stack = self._stack(process)
+        if stack is None:
+            return True
+        error = step_limit_exceeded(process.host.step_limit, stack)
+        base = self._base(process)
+        time.sleep(0)  # the interpreter's lock is ours anew: for milliseconds nobody takes it away
+        frame = sys._current_frames().get(self._ident)
+        if (
+            frame is None
+            or not self._still()
+            or not _may_strike(frame, base)
+            or not _stands_at_a_check(frame)
+        ):
+            return True
+        if _is_debugged(frame):
+            self._spare(process)
+            return False
+        if process._failure is None:
+            process._failure = error
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(self._ident), ctypes.py_object(StepLimitExceeded)
+        )
+        self._struck()
+        try:
+            self._loop.call_soon_threadsafe(self._kernel.doom, process, error)
+        except RuntimeError:
+            pass
+        return False
+
+    # -- in either thread --------------------------------------------------------------------
+
+    def _still(self) -> bool:
+        """Whether the step is under way that was found to last too long."""
+        current = self._scheduler.current
+        if self._task is None:
+            return self._key != 0 and id(current) == self._key and not self._scheduler.stepped
+        return current is None and self._current_task() is self._task and not self._beaten
+
+    def _base(self, process: PythonProcess) -> FrameType | None:
+        coro = process.get_coro() if self._task is None else self._task.get_coro()
+        return getattr(coro, "cr_frame", None)
+
+    def _struck(self) -> None:
+        self._strikes += 1
+        self._due = False
+        process = self._process
+        limit = process.host.step_limit if process is not None else 1.0
+        self._next_try = time.monotonic() + limit / _LOOKS
+
+    def _spare(self, process: Process) -> None:
+        self._spared = True
+        self._due = False
+        self._say(
+            process, "has computed beyond its step limit; it is being debugged, so it goes on", None
+        )
+
+    # -- in the main thread, by the signal ---------------------------------------------------
+
+    def interrupt(self, frame: FrameType | None) -> bool:
+        """Raise the exception if it can only hit code of the process; whether it was for us."""
+        if not self._unanswered:
+            return False
+        self._unanswered = False
+        process = self._process
+        if (
+            not self._due
+            or frame is None
+            or not isinstance(process, PythonProcess)
+            or not self._still()
+        ):
+            return True
+        base = self._base(process)
+        if not _may_strike(frame, base):
+            return True
+        if _is_debugged(frame):
+            self._spare(process)
+            return True
+        self._struck()
+        stack = _format(list(_frames_down_to(base, frame)))
+        process.fail(step_limit_exceeded(process.host.step_limit, stack))
+        raise StepLimitExceeded("step limit exceeded")
+
+
+class _Urgent:
+    """The handler of SIGURG, which all watchdogs of the main thread share."""
+
+    def __init__(self) -> None:
+        self._watchdogs: list[Watchdog] = []
+        self._previous: Any = None
+
+    def join(self, watchdog: Watchdog) -> bool:
+        """Send its signals to a watchdog; False if there can be none."""
+        if not _SIGNALS or threading.current_thread() is not threading.main_thread():
+            return False
+        if not self._watchdogs:
+            self._previous = signal.signal(signal.SIGURG, self._handle)
+        self._watchdogs.append(watchdog)
+        return True
+
+    def leave(self, watchdog: Watchdog) -> None:
+        """Forget a watchdog, and after the last one be what was before."""
+        if watchdog not in self._watchdogs:
+            return
+        self._watchdogs.remove(watchdog)
+        if not self._watchdogs and signal.getsignal(signal.SIGURG) == self._handle:
+            previous = self._previous
+            signal.signal(signal.SIGURG, signal.SIG_DFL if previous is None else previous)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        ours = False
+        for watchdog in self._watchdogs:
+            ours |= watchdog.interrupt(frame)
+        if not ours and callable(self._previous):
+            self._previous(number, frame)
+
+
+_SIGNALS = hasattr(signal, "pthread_kill") and hasattr(signal, "SIGURG")
+_ASYNC = sys.version_info < (3, 13)
+"""Whether a thread that was made to wait at a check sees an exception set meanwhile right there."""
+
+_urgent = _Urgent()
+
+
+def step_limit_exceeded(limit: float, stack: str) -> LimitExceeded:
+    """The error of a process that computed too long."""
+    return LimitExceeded(
+        f"step limit exceeded: more than {limit:g} seconds without a wait",
+        retryable=False,
+        details={"type": StepLimitExceeded.__name__, "traceback": stack},
+    )
+
+
+def _is_ours(code: CodeType) -> bool:
+    return code.co_filename.startswith(_RUNTIME) or code.co_filename in _LOOP_FILES
+
+
+def _frames_down_to(base: FrameType | None, frame: FrameType | None) -> Iterator[FrameType]:
+    """From the innermost frame to that of the body of the process."""
+    while frame is not None:
+        yield frame
+        if frame is base:
+            return
+        frame = frame.f_back
+
+
+def _may_strike(frame: FrameType, base: FrameType | None) -> bool:
+    """Whether all that is at work, down to the body of the process, is its own code."""
+    if base is None:
+        return False
+    for one in _frames_down_to(base, frame):
+        code = one.f_code
+        if _is_ours(code) and (
+            one is frame or not (code in _PASSABLE or code.co_filename == _PAYLOAD)
+        ):
+            return False
+        if one is base:
+            return True
+    return False
+
+
+def _format(frames: list[FrameType]) -> str:
+    """The stack as Python prints it."""
+    frames = [one for one in frames[: _FRAMES + 1] if not _is_ours(one.f_code)]
+    summary = StackSummary.extract((one, one.f_lineno) for one in reversed(frames))
+    return "Traceback (most recent call last):\n" + "".join(summary.format()).rstrip("\n")
+
+
+def _is_debugged(frame: FrameType) -> bool:
+    """Whether somebody traces the code, other than to count what was run."""
+    trace = frame.f_trace
+    if trace is None and threading.current_thread() is threading.main_thread():
+        trace = sys.gettrace()
+    if trace is not None:
+        module = getattr(trace, "__module__", None) or type(trace).__module__
+        return not str(module).startswith("coverage")
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+_CHECKS = {dis.opmap[name] for name in ("JUMP_BACKWARD", "RESUME")}
+
+
+def _stands_at_a_check(frame: FrameType) -> bool:
+    """Whether the thread, which does not have the interpreter's lock, gave it up at a check.
+
+    At these two instructions there is no other place to give it up. When it gets the lock back,
+    the next thing it does is to look for an exception.
+    """
+    at = frame.f_lasti
+    code = frame.f_code.co_code
+    return 0 <= at < len(code) and code[at] in _CHECKS

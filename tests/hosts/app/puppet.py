@@ -1,0 +1,119 @@
+"""A process that does what it is told, and small ones that it may be told to spawn."""
+
+import os
+import re
+import signal
+
+import msgspec
+
+from procession import channel, process, time
+
+
+def kill(name):
+    os.kill(os.getpid(), signal.Signals[name])
+
+
+def event_of(event):
+    error = None if event.error is None else event.error.to_dict()
+    return {"kind": event.kind, "sender": event.sender, "result": event.result, "error": error}
+
+
+async def puppet(*names):
+    for name in names:
+        process.registry.register(name)
+    events = process.events()
+    commands = process.listen("do", message=True)
+    while True:
+        got = await channel.select(commands)
+        what, *args = got.value.payload
+        try:
+            if what == "event":
+                one = await channel.select(events, time.after("5s"))
+                got.value.reply(event_of(one.value) if one.channel is events else None)
+            elif what == "events":
+                found = []
+                while (one := await channel.select(events, default=True)).channel is not None:
+                    found.append(event_of(one.value))
+                got.value.reply(found)
+            elif what == "receive":
+                got.value.reply(await process.listen(args[0]).receive())
+            elif what in ("call", "exec"):
+                got.value.reply(await getattr(process, what)(*args))
+            elif what in ("register", "lookup", "unregister"):
+                got.value.reply(getattr(process.registry, what)(*args))
+            elif what == "kill":
+                kill(*args)
+            elif what == "exit":
+                os._exit(*args)
+            elif what == "os_pid":
+                got.value.reply(os.getpid())
+            elif what == "return":
+                return args[0]
+            elif what == "raise":
+                raise ValueError(args[0])
+            elif what == "many":
+                dest, topic, n = args
+                for i in range(n):
+                    process.send(dest, topic, i)
+                got.value.reply(n)
+            else:
+                got.value.reply(getattr(process, what)(*args))
+        except ValueError:
+            raise
+        except Exception as error:
+            got.value.reply(error)
+
+
+async def failing(text):
+    raise RuntimeError(text)
+
+
+async def echo(*args):
+    return list(args)
+
+
+async def sleeping():
+    await process.listen("wake up").receive()
+
+
+async def os_pid():
+    return os.getpid()
+
+
+class Job(msgspec.Struct):
+    id: int
+
+
+async def typed(job: Job):
+    return job.id
+
+
+async def collect(n):
+    """The payloads of n messages, in the order of their arrival."""
+    numbers = process.listen("n")
+    return [await numbers.receive() for _ in range(n)]
+
+
+async def count(n):
+    """How many of n messages arrive twice, or out of the order of their sender."""
+    last, wrong = {}, 0
+    messages = process.listen("n", message=True)
+    for _ in range(n):
+        message = await messages.receive()
+        if message.payload != last.get(message.sender, -1) + 1:
+            wrong += 1
+        last[message.sender] = message.payload
+    return wrong
+
+
+async def compute():
+    """C code that nothing can interrupt, for ages."""
+    re.match("(a+)+$", "a" * 40 + "b")
+
+
+async def grab():
+    """All the memory that there is."""
+    held = []
+    while True:
+        held.append(bytearray(10_000_000))
+        await time.sleep(0)

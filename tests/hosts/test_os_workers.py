@@ -1,0 +1,617 @@
+"""Hosts with OS processes of their own: the same promises, and what happens when one of them dies."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from procession import (
+    AlreadyExists,
+    Error,
+    Invalid,
+    Node,
+    NotFound,
+    ProcessTerminated,
+    Timeout,
+    Unavailable,
+)
+
+APP = Path(__file__).parent / "app"
+WORKERS = "app:workers"
+PROCESSES = "app:processes"
+
+
+class Puppet:
+    """A process that does what its methods say: `await puppet.send(pid, "topic", 1)`."""
+
+    def __init__(self, node, pid):
+        self.node = node
+        self.pid = pid
+
+    def __getattr__(self, what):
+        return lambda *args: self.node.call(self.pid, "do", [what, *args], timeout="20s")
+
+    def tell(self, *command):
+        self.node.send(self.pid, "do", list(command))
+
+
+class World:
+    """A node with two workers, and puppets in them."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def puppet(self, host=WORKERS, *names):
+        return Puppet(self.node, self.node.spawn("app:puppet", host, *names))
+
+    async def two_places(self):
+        """Two puppets in different workers."""
+        one = self.puppet()
+        here = await one.os_pid()
+        others = []
+        while True:
+            two = self.puppet()
+            if await two.os_pid() != here:
+                break
+            others.append(two)
+        for other in others:
+            self.node.terminate(other.pid)
+        return one, two
+
+    async def until(self, condition):
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def runner():
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def shared(runner):
+    """One node for all tests that leave its workers alive."""
+    node = Node(APP)
+    runner.run(node.start())
+    yield lambda test: runner.run(test(World(node)))
+    runner.run(node.stop())
+    assert node.workers() == []
+
+
+@pytest.fixture
+def fresh():
+    """A node for one test, which may do what it likes with the workers."""
+
+    def run(test, **options):
+        async def boot():
+            async with Node(APP, **options) as node:
+                return await test(World(node))
+
+        return asyncio.run(boot())
+
+    return run
+
+
+# -- the same as everywhere ----------------------------------------------------------------------
+
+
+@pytest.mark.semantics("1.1", "5.1", "11.2")
+def test_processes_are_spread_over_the_workers(shared):
+    async def test(world):
+        puppets = [world.puppet() for _ in range(4)]
+        assert all(one.pid.startswith("{app:workers|0x") for one in puppets)
+        places = [await one.os_pid() for one in puppets]
+        assert len(set(places)) == 2
+        assert os.getpid() not in places
+        for one in puppets:
+            world.node.terminate(one.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("3.3")
+@pytest.mark.parametrize("entry", ["app:echo", "app:lua_echo"])
+def test_every_payload_arrives_as_it_was_sent(shared, entry):
+    berlin = timezone(timedelta(hours=2))
+    values = [
+        None, True, 7, -(2**63), 2**63 - 1, 1.5, "text", "ünïcode", b"\xff\x00bytes",
+        [1, [2, [3]]], {"a": {"b": [1, 2]}, "c": "d"}, {7: "seven"},
+        NotFound("gone", details={"why": ["a", 1]}),
+        datetime(2024, 2, 29, 12, 30, 1, 5000, UTC),
+        datetime(2024, 2, 29, 12, 30, 1, 5000, berlin),
+    ]  # fmt: skip
+    if entry == "app:echo":
+        values += [uuid.UUID(int=5), datetime(2024, 1, 1), {uuid.UUID(int=6): [uuid.UUID(int=7)]}]
+
+    async def test(world):
+        for value in values:
+            got = await world.node.exec(entry, WORKERS, value, "end")
+            if got and isinstance(got, dict):
+                got = [got.get(1), got.get(2)]  # a table with a hole
+            assert got == [value, "end"]
+            assert type(got[0]) is type(value)
+            if isinstance(value, datetime):
+                assert got[0].utcoffset() == value.utcoffset()
+
+    shared(test)
+
+
+@pytest.mark.semantics("3.3")
+def test_what_cannot_cross_is_refused_at_the_sender(shared):
+    async def test(world):
+        puppet = world.puppet()
+        with pytest.raises(Invalid, match=r"payload\['a'\]\[0\] cannot cross"):
+            world.node.send(puppet.pid, "topic", {"a": [object()]})
+        with pytest.raises(Invalid, match="too long for another OS process"):
+            world.node.send(puppet.pid, "topic", "x" * (17 << 20))
+        world.node.terminate(puppet.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("6.2")
+def test_messages_arrive_in_order_from_every_place(shared):
+    async def test(world):
+        one, two = await world.two_places()
+        near = world.puppet(PROCESSES)
+        counter = world.node.spawn("app:count", WORKERS, 3 * 1000)
+        done = asyncio.ensure_future(world.node.wait(counter))
+        await asyncio.gather(*(who.many(counter, "n", 1000) for who in (one, two, near)))
+        assert await done == 0
+        for who in (one, two, near):
+            world.node.terminate(who.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("5.2")
+def test_a_message_sent_right_after_the_spawn_is_kept(shared):
+    async def test(world):
+        one, two = await world.two_places()
+        for who in (one, two):
+            for _ in range(20):
+                pid = await who.spawn("app:collect", WORKERS, 2)
+                done = asyncio.ensure_future(world.node.wait(pid))
+                # From a third place, which has only just heard of it.
+                other = two if who is one else one
+                await other.send(pid, "n", 1)
+                world.node.send(pid, "n", 2)
+                assert sorted(await done) == [1, 2]
+        for who in (one, two):
+            world.node.terminate(who.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("8.2", "9.1")
+@pytest.mark.parametrize("watcher_host", [WORKERS, PROCESSES])
+@pytest.mark.parametrize("watched_host", [WORKERS, PROCESSES])
+def test_a_monitor_hears_of_every_end_once(shared, watcher_host, watched_host):
+    async def test(world):
+        watcher = world.puppet(watcher_host)
+        filler = world.puppet()  # so that the next one is elsewhere
+        pid = await watcher.spawn_monitored("app:echo", watched_host, 1, 2)
+        event = await watcher.event()
+        assert (event["kind"], event["sender"]) == ("pid.exit", pid)
+        assert (event["result"], event["error"]) == ([1, 2], None)
+        await watcher.spawn_monitored("app:failing", watched_host, "boom")
+        event = await watcher.event()
+        assert event["error"]["message"] == "boom"
+        assert "RuntimeError" in event["error"]["details"]["traceback"]
+        sleeper = await watcher.spawn("app:sleeping", watched_host)
+        assert await watcher.monitor(sleeper) is True
+        with pytest.raises(AlreadyExists):
+            await watcher.monitor(sleeper)
+        await watcher.unmonitor(sleeper)
+        await watcher.monitor(sleeper)
+        await watcher.terminate(sleeper)
+        event = await watcher.event()
+        assert event["error"]["kind"] == "Terminated"
+        assert await watcher.events() == []
+        for one in (watcher, filler):
+            world.node.terminate(one.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("9.7")
+def test_a_monitor_of_a_dead_process_elsewhere_gets_exit_with_not_found(shared):
+    async def test(world):
+        one, two = await world.two_places()
+        pid = await one.spawn("app:echo", WORKERS)
+        with pytest.raises(NotFound):
+            while True:  # it ends some time soon
+                await world.node.wait(pid)
+        for who in (one, two):
+            try:
+                await who.monitor(pid)
+            except NotFound:
+                continue  # it runs where the caller does
+            event = await who.event()
+            assert (event["sender"], event["error"]["kind"]) == (pid, "NotFound")
+        for who in (one, two):
+            world.node.terminate(who.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("9.2", "9.3", "9.4")
+def test_links_hold_from_place_to_place(shared):
+    async def test(world):
+        for hosts in ((WORKERS, WORKERS), (WORKERS, PROCESSES), (PROCESSES, WORKERS)):
+            one, two = world.puppet(hosts[0]), world.puppet(hosts[1])
+            await one.link(two.pid)
+            await two.link(one.pid)  # again does nothing
+            end = asyncio.ensure_future(world.node.wait(two.pid))
+            one.tell("raise", "oh no")
+            with pytest.raises(Error, match="linked process failed") as raised:
+                await end
+            assert raised.value.details["peer"] == one.pid
+            assert raised.value.details["error"]["message"] == "oh no"
+
+            one, two = world.puppet(hosts[0]), world.puppet(hosts[1])
+            await one.link(two.pid)
+            await two.set_options({"trap_links": True})
+            one.tell("raise", "oh no")
+            event = await two.event()
+            assert (event["kind"], event["sender"]) == ("pid.link.down", one.pid)
+            assert event["error"]["message"] == "oh no"
+
+            one = world.puppet(hosts[0])
+            await one.link(two.pid)
+            one.tell("return", 5)  # a normal end says nothing
+            with pytest.raises(NotFound):
+                while True:
+                    await world.node.wait(one.pid)
+            one = world.puppet(hosts[0])
+            await two.link(one.pid)
+            await one.unlink(two.pid)
+            one.tell("raise", "alone")
+            with pytest.raises((NotFound, Error)):
+                while True:
+                    await world.node.wait(one.pid)
+            assert await two.events() == []
+            world.node.terminate(two.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("12.1", "12.2", "12.3")
+def test_names_belong_to_the_node(shared):
+    async def test(world):
+        one, two = await world.two_places()
+        near = world.puppet(PROCESSES)
+        everyone = (one, two, near)
+        await one.register("somebody")
+        await one.register("somebody")  # again does nothing
+        for who in everyone:
+            assert await who.lookup("somebody") == one.pid
+            await who.send("somebody", "n", 1)
+        assert world.node.lookup("somebody") == one.pid
+        for who in (two, near):
+            with pytest.raises(AlreadyExists, match="taken"):
+                await who.register("somebody")
+        await near.register("other", two.pid)  # for somebody elsewhere
+        assert await one.lookup("other") == two.pid
+        for who in everyone:
+            with pytest.raises(NotFound, match="not registered"):
+                await who.lookup("nobody")
+            assert await who.unregister("nobody") is False
+        assert await two.unregister("somebody") is True
+        for who in everyone:
+            with pytest.raises(NotFound):
+                await who.lookup("somebody")
+        await one.register("somebody")
+        for who in everyone:
+            world.node.terminate(who.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("7.2")
+def test_whoever_has_seen_exit_finds_the_name_free(shared):
+    async def test(world):
+        watcher = world.puppet()
+        for i in range(30):
+            owner = world.puppet(WORKERS, f"short-lived-{i}")
+            await owner.os_pid()  # by now it has registered
+            await watcher.monitor(owner.pid)
+            assert await watcher.lookup(f"short-lived-{i}") == owner.pid
+            owner.tell("return", None)
+            assert (await watcher.event())["sender"] == owner.pid
+            await watcher.register(f"short-lived-{i}")
+            await watcher.unregister(f"short-lived-{i}")
+        world.node.terminate(watcher.pid)
+
+    shared(test)
+
+
+def test_calls_and_their_errors_cross(shared):
+    async def test(world):
+        one, two = await world.two_places()
+        assert await one.call(two.pid, "do", ["os_pid"]) == await two.os_pid()
+        with pytest.raises(NotFound, match="not registered"):
+            await one.call(two.pid, "do", ["lookup", "nobody"])
+        with pytest.raises(Timeout):
+            await one.call(two.pid, "nobody listens", None, 0.05)
+        with pytest.raises(Unavailable, match="has ended without a reply"):
+            await one.call(two.pid, "do", ["return", 1])
+        world.node.terminate(one.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("10.1", "10.2", "10.3")
+def test_cancel_and_terminate_reach_every_place(shared):
+    async def test(world):
+        one, two = await world.two_places()
+        await one.cancel(two.pid, "please")
+        event = await two.event()
+        assert event["kind"] == "pid.cancel"
+        sleeper = await one.spawn_monitored("app:sleeping", WORKERS)
+        await two.cancel(sleeper, None, 0.01)
+        assert (await one.event())["error"]["kind"] == "Terminated"
+        for who in (one, two):
+            with pytest.raises(ProcessTerminated):
+                end = asyncio.ensure_future(world.node.wait(who.pid))
+                await asyncio.sleep(0)
+                world.node.terminate(who.pid)
+                await end
+            with pytest.raises(NotFound):
+                world.node.terminate(who.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("5.3", "5.6")
+def test_what_the_caller_can_know_of_a_spawn_is_raised_at_once(shared):
+    async def test(world):
+        for spawn in (world.node.spawn, world.node.exec):
+            with pytest.raises(NotFound, match=r"did you mean 'app:puppet'"):
+                found = spawn("app:pupet", WORKERS)
+                await found
+        with pytest.raises(NotFound, match="host not found"):
+            world.node.spawn("app:puppet", "app:worker")
+        with pytest.raises(Invalid, match="arguments"):
+            world.node.spawn("app:echo", WORKERS, object())
+
+        async def local():
+            pass
+
+        with pytest.raises(Invalid, match="at the top level of a module"):
+            world.node.spawn(local, WORKERS)
+
+    shared(test)
+
+
+@pytest.mark.semantics("5.6")
+def test_what_fails_over_there_arrives_as_exit_and_link_down(shared, caplog):
+    async def test(world):
+        puppet = world.puppet(PROCESSES)
+        await puppet.set_options({"trap_links": True})
+        pid = await puppet.spawn_linked_monitored("app:typed", WORKERS, {"id": "no number"})
+        exit, down = await puppet.event(), await puppet.event()
+        assert (exit["kind"], exit["sender"]) == ("pid.exit", pid)
+        assert (down["kind"], down["sender"]) == ("pid.link.down", pid)
+        assert exit["error"]["kind"] == down["error"]["kind"] == "Invalid"
+        assert "argument 1 (job) of app:typed" in exit["error"]["message"]
+        with pytest.raises(Invalid, match="argument 1"):
+            await world.node.exec("app:typed", WORKERS, {"id": "no number"})
+        assert await world.node.exec("app:typed", WORKERS, {"id": 5}) == 5
+        with pytest.raises(Error, match="this module does not load"):
+            await world.node.exec("app:broken", WORKERS)
+        world.node.terminate(puppet.pid)
+
+    shared(test)
+
+
+@pytest.mark.semantics("6.8", "6.9")
+def test_what_a_full_mailbox_elsewhere_refuses_is_told_in_the_log(shared, caplog):
+    async def test(world):
+        sleeper = world.node.spawn("app:sleeping", WORKERS)
+        one, two = await world.two_places()
+        for who in (one, two):
+            try:
+                await who.many(sleeper, "n", 6000)
+            except Error as error:
+                assert "mailbox full" in str(error)  # it runs where the sender does
+        await world.until(lambda: "mailbox full" in caplog.text)
+        for pid in (sleeper, one.pid, two.pid):
+            world.node.terminate(pid)
+
+    shared(test)
+
+
+# -- a worker dies -------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("11.2")
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (("kill", "SIGKILL"), "was killed by SIGKILL"),
+        (("kill", "SIGSEGV"), "was killed by SIGSEGV"),
+        (("exit", 3), "has ended with exit code 3"),
+    ],
+)
+def test_a_worker_that_dies_ends_exactly_its_processes(fresh, command, reason):
+    async def test(world):
+        one, two = await world.two_places()
+        near = world.puppet(PROCESSES)
+        await near.set_options({"trap_links": True})
+        await two.set_options({"trap_links": True})
+        lost = []
+        for who in (near, two):
+            await who.monitor(one.pid)
+            await who.link(one.pid)
+            lost.append(one.pid)
+        await near.monitor(two.pid)
+        await one.register("the lost one")
+        pending = asyncio.ensure_future(near.call(one.pid, "nobody listens"))
+        await asyncio.sleep(0)
+        one.tell(*command)
+        for who in (near, two):
+            exit, down = await who.event(), await who.event()
+            assert (exit["kind"], down["kind"]) == ("pid.exit", "pid.link.down")
+            assert exit["sender"] == down["sender"] == one.pid
+            assert reason in exit["error"]["message"]
+            assert exit["error"]["kind"] == "Unavailable"
+            assert exit["error"]["retryable"] is True
+        with pytest.raises(Unavailable, match="without a reply"):
+            await pending
+        for who in (near, two):
+            with pytest.raises(NotFound):
+                await who.send(one.pid, "topic")
+            with pytest.raises(NotFound):
+                await who.lookup("the lost one")
+            assert await who.events() == []
+        # Another one takes its place.
+        await world.until(lambda: len(world.node.workers()) == 2)
+        puppets = [world.puppet() for _ in range(2)]
+        assert len({await one.os_pid() for one in puppets} | {await two.os_pid()}) == 2
+
+    fresh(test)
+
+
+@pytest.mark.semantics("11.4")
+def test_c_code_beyond_the_step_limit_ends_its_worker(fresh, caplog):
+    async def test(world):
+        near = world.puppet(PROCESSES)
+        pid = await near.spawn_monitored("app:compute", WORKERS)
+        neighbour = world.puppet()
+        event = await near.node.call(near.pid, "do", ["event"], timeout="20s")
+        assert event["sender"] == pid
+        assert "step limit exceeded" in event["error"]["message"]
+        await neighbour.os_pid()
+
+    fresh(test)
+
+
+def test_a_worker_over_its_memory_limit_fails_alone(fresh):
+    async def test(world):
+        one = world.puppet(PROCESSES)
+        await one.spawn_monitored("app:grab", WORKERS)
+        event = await one.event()
+        assert "MemoryError" in str(event["error"]) or "OS process" in str(event["error"])
+        assert await world.node.exec("app:os_pid", WORKERS)
+
+    fresh(test, settings={"worker_memory": "600MiB"})
+
+
+def test_a_worker_that_speaks_nonsense_is_killed(fresh):
+    async def test(world):
+        world.node._workers._workers[1].link.take_in(b"\xff" * 64)
+        await world.until(lambda: [one["place"] for one in world.node.workers()] == [2, 3])
+
+    fresh(test)
+
+
+# -- the end -------------------------------------------------------------------------------------
+
+
+def alive(os_pid):
+    try:
+        os.kill(os_pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{os_pid}/status").read_text()
+
+
+def test_a_node_that_stops_leaves_no_os_process(fresh):
+    async def test(world):
+        world.puppet()
+        return [one["os_pid"] for one in world.node.workers()]
+
+    assert not any(map(alive, fresh(test)))
+
+
+def test_stopping_gives_the_processes_in_workers_their_grace(fresh, tmp_path):
+    async def boot():
+        async with Node(APP) as node:
+            world = World(node)
+            puppet = world.puppet()
+            await puppet.os_pid()
+            waiting = asyncio.ensure_future(puppet.event())
+            await asyncio.sleep(0)
+            stop = asyncio.ensure_future(node.stop("5s"))
+            event = await waiting
+            puppet.tell("return", None)
+            await stop
+            return event
+
+    assert asyncio.run(boot())["kind"] == "pid.cancel"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_parent_that_is_stopped_in_any_way_leaves_no_orphan(how):
+    program = (
+        "import asyncio, sys\n"
+        "from procession import Node\n"
+        "async def main():\n"
+        f"    async with Node({str(APP)!r}) as node:\n"
+        "        node.spawn('app:compute', 'app:workers')\n"  # one of the two is deaf
+        "        print(*[one['os_pid'] for one in node.workers()], flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as parent:
+        os_pids = [int(word) for word in parent.stdout.readline().split()]
+        assert len(os_pids) == 2
+        parent.send_signal(how)
+        parent.wait(timeout=20)
+
+    async def gone():
+        async with asyncio.timeout(20):
+            while any(map(alive, os_pids)):
+                await asyncio.sleep(0.01)
+
+    asyncio.run(gone())
+
+
+def test_functions_of_the_main_script_run_in_workers(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, procession\n"
+        "from procession import process\n"
+        "async def child():\n"
+        "    return os.getpid()\n"
+        "async def main():\n"
+        "    pids = {await process.exec(child, None) for _ in range(4)}\n"
+        "    return len(pids), os.getpid() in pids\n"
+        "if __name__ == '__main__':\n"
+        "    import asyncio\n"
+        "    async def boot():\n"
+        "        async with procession.Node(settings={'os_workers': 2}) as node:\n"
+        "            print(await node.exec(main, None))\n"
+        "    asyncio.run(boot())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=50, cwd=tmp_path
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("[2, ")
+
+
+def test_logs_of_workers_come_out_of_the_parent(fresh, caplog):
+    async def test(world):
+        with pytest.raises(Error, match="for the log"):
+            await world.node.exec("app:failing", WORKERS, "for the log")
+        await world.until(lambda: "for the log" in caplog.text)
+
+    fresh(test)
+    record = next(one for one in caplog.records if "for the log" in one.message)
+    assert record.entry == "app:failing"
+    assert "puppet.py" in record.exc_text
