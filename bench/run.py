@@ -1,9 +1,11 @@
-"""Ours and asyncio's, in turn, in one run: what counts is the ratio, since machines are noisy.
+"""Ours and another's, in turn, in one run: what counts is the ratio, since machines are noisy.
 
     make bench              all of it
     python bench/run.py ring --json
 
-Each line is the median of several rounds; in each round ours and asyncio's follow each other.
+Each line is the median of several rounds; in each round ours and the other's follow each other. The
+other's is the same over asyncio tasks and queues; a bare Lua state for the Lua loop; for workers
+`multiprocessing.Pipe`, or one worker.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from pathlib import Path
 import procession
 
 sys.path.insert(0, str(Path(__file__).parent))
+import worker_loads as ww
 import workloads as w
 
 # name: (ours, asyncio's or None, units of work, unit, the ratio or bound to reach)
@@ -67,12 +70,34 @@ BENCHES = {
     "Lua 10,000 against 60,000": (w.lua_many, w.asyncio_many, 10_000, "processes/s", 1.0),
     "Lua idle process": (w.lua_idle_bytes, None, 10_000, "bytes", 7168.0),
     "Lua loop, preempted": (w.lua_loop, w.bare_lua_loop, 30_000_000, "iterations/s", 0.95),
+    "workers: ping-pong": (ww.ping_pong, ww.pipe_ping_pong, 10_000, "round trips/s", 0.5),
+    "workers: one to another": (
+        ww.far_ping_pong,
+        ww.pipe_ping_pong,
+        5_000,
+        "round trips/s",
+        None,
+    ),
+    "workers: one-way": (ww.one_way, ww.pipe_one_way, 200_000, "messages/s", 3.0),
+    "workers: two against one": (
+        ww.pool_of_two,
+        ww.pool_of_one,
+        8_000_000,
+        "iterations/s",
+        1.7,
+    ),
+    "workers: kill -9 to EXIT": (ww.kill_to_exit, None, 1000, "ms", 50.0),
+    "workers: start": (ww.start_of_workers, None, 1000, "ms", None),
 }
+
+
+BOUNDS = ("bytes", "ms", "ms for 10,000")
 
 
 def measure(name, rounds, scale):
     ours, theirs, n, unit, goal = BENCHES[name]
     n = max(int(n * scale), 1000)
+    app = ww.WORKERS_APP if name.startswith("workers") else w.LUA_APP
 
     async def boot(n):
         return await ours(n)
@@ -80,17 +105,17 @@ def measure(name, rounds, scale):
     mine, other = [], []
     for _ in range(rounds):
         gc.collect()
-        mine.append(procession.run(boot, n, app=w.LUA_APP, quiet_exits=True))
+        mine.append(procession.run(boot, n, app=app, quiet_exits=True))
         if theirs is not None:
             gc.collect()
             other.append(asyncio.run(theirs(n)))
     figure = figure_of(unit, n)
     row = {"bench": name, "unit": unit, "ours": figure(statistics.median(mine)), "goal": goal}
     if other:
-        row["asyncio"] = figure(statistics.median(other))
+        row["other"] = figure(statistics.median(other))
         ratios = [b / a for a, b in zip(mine, other, strict=True)]
         row["ratio"] = round(statistics.median(ratios), 2)
-    bound = unit.endswith("10,000") or unit == "bytes"
+    bound = unit in BOUNDS
     if goal is not None:
         row["reached"] = row["ours"] <= goal if bound else row["ratio"] >= goal
     return row
@@ -106,10 +131,10 @@ def figure_of(unit, n):
 
 def show(row):
     ratio = f"{row['ratio']:.2f}x" if "ratio" in row else ""
-    theirs = f"{row['asyncio']:,}" if "asyncio" in row else ""
+    theirs = f"{row['other']:,}" if "other" in row else ""
     goal = ""
     if row["goal"] is not None:
-        bound = row["unit"] in ("bytes", "ms for 10,000")
+        bound = row["unit"] in BOUNDS
         sign = f"at most {row['goal']:g}" if bound else f"at least {row['goal']:g}x"
         goal = f"{sign}: {'reached' if row['reached'] else 'MISSED'}"
     print(
@@ -126,7 +151,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args()
     if not options.json:
-        print(f"{'':<26} {'procession':>12} {'asyncio':>12} {'':<16} {'ratio':>7}  goal")
+        print(f"{'':<26} {'procession':>12} {'other':>12} {'':<16} {'ratio':>7}  goal")
     for name in BENCHES:
         if options.names and not any(part in name for part in options.names):
             continue

@@ -107,7 +107,7 @@ class WorkerNode(Node):
             driver.kernel, self.place, self._places, self._on_lost, self._on_control
         )
         self._link = Link(
-            asyncio.get_running_loop(), self._socket, self._on_batch, driver.run, self._on_closed
+            asyncio.get_running_loop(), self._socket, self._on_batch, driver.receive, self._on_closed
         )
         driver.kernel.settle(self.exchange)
         self._names = WorkerNames(driver.kernel, self.ask, self.tell)

@@ -70,4 +70,4 @@ def test_the_manifest_of_an_example_has_no_errors(folder):
 def test_every_bench_runs(tmp_path):
     done = run(ROOT / "bench/run.py", "--rounds", "1", "--json", "--scale", "0.02")
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 16
+    assert len(done.stdout.splitlines()) == 22

@@ -69,10 +69,14 @@ class InlineDriver:
         if not self.kernel.scheduler.awake:
             self._loop.call_soon(callback)
 
-    def run(self) -> None:
-        """Run a slice now: something has come in from another place."""
-        if not self._closed:
-            self._run()
+    def receive(self, take_in: Callable[[], object]) -> None:
+        """Take in what has come from another place, and run a slice at once."""
+        self.kernel.scheduler.awake = True  # so that nobody asks for a slice meanwhile
+        try:
+            take_in()
+        finally:
+            if not self._closed:
+                self._run()
 
     def _notify(self) -> None:
         if self._closed:

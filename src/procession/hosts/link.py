@@ -24,7 +24,7 @@ MAX_WAITING = 256 << 20
 MAX_FRAMES = 200_000
 """Messages that may wait for the end of a slice."""
 
-_READ = 1 << 20
+_READ = 1 << 18
 
 
 class Outbox:
@@ -64,22 +64,24 @@ class Outbox:
 
 
 class Link:
-    """A socket in a loop. `on_batch` gets what arrives, `on_closed` why it has ended, once."""
+    """A socket in a loop. `on_batch` gets what arrives, within a call of `receive`; `on_closed`
+    is told why the link has ended, once."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         on_batch: Callable[[int, int, bytes], None],
-        on_read: Callable[[], None],
+        receive: Callable[[Callable[[], object]], None],
         on_closed: Callable[[BaseException | None], None],
     ) -> None:
         sock.setblocking(False)
         self._loop = loop
         self._socket: socket.socket | None = sock
         self._reader = wire.Reader()
+        self._chunk = memoryview(bytearray(_READ))  # one for all reads: a new one each costs more
         self._on_batch = on_batch
-        self._on_read = on_read
+        self._receive = receive
         self._on_closed = on_closed
         self._waiting: deque[memoryview] = deque()
         self.waiting_bytes = 0
@@ -136,14 +138,14 @@ class Link:
             return False
         sock.setblocking(True)
         try:
-            data = sock.recv(_READ)
+            size = sock.recv_into(self._chunk)
         except OSError as error:
             self._close(error)
             return False
         finally:
             if self._socket is not None:
                 sock.setblocking(False)
-        return self.take_in(data)
+        return self.take_in(self._chunk[:size])
 
     def pause(self, paused: bool) -> None:
         """Read no more for now: somebody further on cannot keep up."""
@@ -163,16 +165,15 @@ class Link:
         if sock is None:
             return
         try:
-            data = sock.recv(_READ)
+            size = sock.recv_into(self._chunk)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._close(error)
             return
-        if self.take_in(data):
-            self._on_read()
+        self._receive(lambda: self.take_in(self._chunk[:size]))
 
-    def take_in(self, data: bytes) -> bool:
+    def take_in(self, data: bytes | memoryview) -> bool:
         """Act on what has arrived; False if that is the end of the link."""
         if not data:
             self._close(None)

@@ -211,7 +211,7 @@ class OsWorkers:
             self._loop,
             ours,
             lambda dest, origin, body: self._on_batch(worker, dest, origin, body),
-            self._driver.run,
+            self._driver.receive,
             lambda error: self._on_closed(pool, worker, error),
         )
         config = {

@@ -222,7 +222,8 @@ class Watchdog:
         limit = process.host.step_limit
         if elapsed >= limit / 5 and not self._warned:
             self._warned = True
-            self._warn(process, f"has been computing for {elapsed:.1f} s without a wait")
+            stack = self._stack(process) if isinstance(process, PythonProcess) else None
+            self._say(process, f"has been computing for {_time(elapsed)} without a wait", stack)
         if elapsed < limit or self._spared or not isinstance(process, PythonProcess):
             return tick
         if now < self._next_try:
@@ -258,7 +259,7 @@ class Watchdog:
             self._warned_lua.discard(strand)
         elif strand not in self._warned_lua:
             self._warned_lua.add(strand)
-            self._say(process, f"has been computing for {computed:.1f} s without a wait", None)
+            self._say(process, f"has been computing for {_time(computed)} without a wait", None)
 
     def _forget(self) -> None:
         self._due = self._warned = self._spared = self._unanswered = False
@@ -285,10 +286,11 @@ class Watchdog:
             return tick
         if not self._first_try:
             self._first_try = now
-            self._next_report = now + min(tick * 2, _REPORT)
-        if self._strikes == 0 and now >= self._next_report:
-            self._next_report = now + _REPORT
-            self._report(process, elapsed)
+            self._next_report = now + (tick * 2 if self._signals else 0.0)
+        if not self._strikes and now >= self._next_report:
+            if self._unanswered or not self._signals or now >= self._first_try + _REPORT:
+                self._next_report = now + _REPORT
+                self._report(process, elapsed)
         self._due = True
         if self._signals:
             self._unanswered = True
@@ -312,11 +314,7 @@ class Watchdog:
             what = f"in C code called at {place}; it cannot be interrupted"
         else:
             what = f"in the runtime, called at {place}; it cannot be interrupted there"
-        self._say(process, f"has been computing for {elapsed:.1f} s {what}", None)
-
-    def _warn(self, process: Process, what: str) -> None:
-        stack = self._stack(process) if isinstance(process, PythonProcess) else None
-        self._say(process, what, stack)
+        self._say(process, f"has been computing for {_time(elapsed)} {what}", None)
 
     def _stack(self, process: PythonProcess) -> str | None:
         base = self._base(process)
@@ -470,6 +468,10 @@ def step_limit_exceeded(limit: float, stack: str) -> LimitExceeded:
         retryable=False,
         details={"type": StepLimitExceeded.__name__, "traceback": stack},
     )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def _is_ours(code: CodeType) -> bool:

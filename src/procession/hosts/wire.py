@@ -118,27 +118,33 @@ class Reader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    def feed(self, data: bytes | memoryview) -> Iterator[tuple[int, int, bytes]]:
         """Each batch that is complete: where it goes, where it comes from, and its frames.
 
         Raises WireError if it is too long.
         """
-        buffer = self._buffer
-        buffer += data
-        start = 0
+        rest: Any = self._buffer
+        if rest:
+            rest += data
+        else:
+            rest = data  # the common case: what comes is whole, and is not copied to and fro
+        start, size = 0, len(rest)
         try:
-            while len(buffer) - start >= 12:
-                length, place, origin = _HEAD.unpack_from(buffer, start)
+            while size - start >= 12:
+                length, place, origin = _HEAD.unpack_from(rest, start)
                 if not 8 <= length <= MAX_BATCH + 8:
                     raise WireError(f"a batch of {length} bytes")
                 end = start + 4 + length
-                if len(buffer) < end:
+                if size < end:
                     break
-                body = bytes(buffer[start + 12 : end])
+                body = bytes(rest[start + 12 : end])
                 start = end
                 yield place, origin, body
         finally:
-            del buffer[:start]
+            if rest is self._buffer:
+                del self._buffer[:start]
+            else:
+                self._buffer += rest[start:]
 
 
 def forward(place: int, origin: int, body: bytes) -> bytes:
