@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from procession.core.remote import RemoteProcess
 
 DEFAULT_MAILBOX = 100_000
+DEFAULT_STEP_LIMIT = 5.0
 
 
 class Pool(Protocol):
@@ -27,14 +28,30 @@ class Pool(Protocol):
 class Host:
     """The bookkeeping of one host; zero `max_processes` means no limit."""
 
-    __slots__ = ("id", "mailbox", "max_processes", "pid_prefix", "pool", "population", "room")
+    __slots__ = (
+        "id",
+        "mailbox",
+        "max_processes",
+        "pid_prefix",
+        "pool",
+        "population",
+        "room",
+        "step_limit",
+    )
 
     def __init__(
-        self, host_id: str, *, max_processes: int = 0, mailbox: int = DEFAULT_MAILBOX
+        self,
+        host_id: str,
+        *,
+        max_processes: int = 0,
+        mailbox: int = DEFAULT_MAILBOX,
+        step_limit: float = DEFAULT_STEP_LIMIT,
     ) -> None:
         self.id = host_id
         self.max_processes = max_processes
         self.mailbox = mailbox
+        self.step_limit = step_limit
+        """Seconds that a process may compute without a wait. SEMANTICS 11.4."""
         self.pid_prefix = pid_prefix(host_id)
         self.population = 0
         self.pool: Pool | None = None

@@ -157,6 +157,9 @@ class Scheduler:
         self.awake = False
         self.credit = _CREDIT
         self.thread = 0  # the driver's thread, for those who must not call from another
+        self.stepped = False
+        """Set by every step; whoever clears it can tell whether the same one still lasts."""
+        self.tasks = 0  # of processes, which their loop steps: see guests/python.py
         self._notify = notify
         self._adopt = adopt
 
@@ -188,6 +191,7 @@ class Scheduler:
             while ready:
                 strand = popleft()
                 self.current = strand
+                self.stepped = True
                 if strand.step():
                     break
                 steps -= 1

@@ -217,7 +217,7 @@ class PythonProcess(Process):
             self._log_lost(raised, "while it was being terminated")
 
     def _body_raised(self, exc: BaseException) -> None:
-        self._end(None, error_from_exception(exc))
+        self._end(None, self._failure or error_from_exception(exc))
         if isinstance(exc, KeyboardInterrupt):
             raise exc
 
@@ -251,9 +251,11 @@ class PythonProcess(Process):
         if self._tasks is None:
             self._tasks = set()
         self._tasks.add(task)
+        self.scheduler.tasks += 1
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self.scheduler.tasks -= 1
         if self._tasks is not None:
             self._tasks.discard(task)
             if task._log_traceback:  # it raised, and nobody has looked at it yet

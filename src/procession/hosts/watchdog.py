@@ -15,7 +15,7 @@ by then: if it goes on to a wait, it ends there.
 
 A node in another thread than the main one gets no signals. There the exception is Python's
 asynchronous one, and is set only while the thread stands at an instruction where Python looks for
-such an exception next of all (see `_stands_at_a_check`): it surfaces in the frame that was judged.
+such an exception next of all (see `stands_at_a_check`): it surfaces in the frame that was judged.
 
 SIGURG since it is ignored by default and nobody's: SIGALRM, SIGPROF and the timers belong to
 others. What holds the interpreter's lock in C also holds up this thread: that is named in the log
@@ -25,31 +25,33 @@ when it returns.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
-import dis
 import logging
-import os
 import signal
 import sys
 import threading
 import time
 import weakref
-from pathlib import Path
-from traceback import StackSummary
 from typing import TYPE_CHECKING, Any
 
-import procession.process as face
 from procession.core.errors import LimitExceeded, Terminated
-from procession.core.kernel import Kernel
-from procession.core.payload import copy_payload
 from procession.core.process import Process
 from procession.guests.failure import log_with_traceback
 from procession.guests.python import ProcessTask, PythonProcess
+from procession.hosts.frames import (
+    down_to,
+    format_stack,
+    is_debugged,
+    is_its_own,
+    is_ours,
+    stands_at_a_check,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import CodeType, FrameType
+    from types import FrameType
 
+    from procession.core.kernel import Kernel
     from procession.core.scheduler import Strand
 
 log = logging.getLogger("procession.process")
@@ -71,41 +73,6 @@ _STRIKES = 20
 
 _REPORT = 1.0
 """Seconds between two reports of what cannot be interrupted."""
-
-_FRAMES = 50
-
-_RUNTIME = str(Path(__file__).parent.parent) + os.sep
-_ASYNCIO = str(Path(asyncio.__file__).parent)
-_LOOP_FILES = frozenset(
-    os.path.join(_ASYNCIO, name)
-    for name in (
-        "base_events.py",
-        "events.py",
-        "proactor_events.py",
-        "selector_events.py",
-        "sslproto.py",
-        "unix_events.py",
-        "windows_events.py",
-    )
-)
-"""The event loop's own code, which all processes share. The rest of asyncio is like user code."""
-
-
-_PASSABLE = frozenset(
-    function.__code__
-    for function in (
-        Kernel.send,
-        Kernel.spawn,
-        face.send,
-        face.spawn,
-        face.spawn_monitored,
-        face.spawn_linked,
-        face.spawn_linked_monitored,
-    )
-)
-_PAYLOAD = copy_payload.__code__.co_filename
-"""These copy before they change anything, and to copy may be to run code of the process, such as a
-property. An exception out of that code is as good as any other."""
 
 
 class StepLimitExceeded(Terminated):
@@ -288,7 +255,8 @@ class Watchdog:
             self._first_try = now
             self._next_report = now + (tick * 2 if self._signals else 0.0)
         if not self._strikes and now >= self._next_report:
-            if self._unanswered or not self._signals or now >= self._first_try + _REPORT:
+            answered = self._signals and not self._unanswered  # by code that must not be struck
+            if not answered or now >= self._first_try + _REPORT:
                 self._next_report = now + _REPORT
                 self._report(process, elapsed)
         self._due = True
@@ -304,7 +272,7 @@ class Watchdog:
     def _report(self, process: PythonProcess, elapsed: float) -> None:
         """Name what cannot be interrupted."""
         frame = sys._current_frames().get(self._ident)
-        while frame is not None and _is_ours(frame.f_code):
+        while frame is not None and is_ours(frame.f_code):
             frame = frame.f_back
         if frame is None:
             return
@@ -319,9 +287,9 @@ class Watchdog:
     def _stack(self, process: PythonProcess) -> str | None:
         base = self._base(process)
         for _ in range(3):  # it may go on while we look
-            frames = list(_frames_down_to(base, sys._current_frames().get(self._ident)))
+            frames = list(down_to(base, sys._current_frames().get(self._ident)))
             if frames and frames[-1] is base:
-                return _format(frames)
+                return format_stack(frames)
         return None
 
     def _say(
@@ -348,11 +316,11 @@ class Watchdog:
         if (
             frame is None
             or not self._still()
-            or not _may_strike(frame, base)
-            or not _stands_at_a_check(frame)
+            or not is_its_own(frame, base)
+            or not stands_at_a_check(frame)
         ):
             return True
-        if _is_debugged(frame):
+        if is_debugged(frame):
             self._spare(process)
             return False
         if process._failure is None:
@@ -361,10 +329,8 @@ class Watchdog:
             ctypes.c_ulong(self._ident), ctypes.py_object(StepLimitExceeded)
         )
         self._struck()
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._kernel.doom, process, error)
-        except RuntimeError:
-            pass
         return False
 
     # -- in either thread --------------------------------------------------------------------
@@ -410,13 +376,13 @@ class Watchdog:
         ):
             return True
         base = self._base(process)
-        if not _may_strike(frame, base):
+        if not is_its_own(frame, base):
             return True
-        if _is_debugged(frame):
+        if is_debugged(frame):
             self._spare(process)
             return True
         self._struck()
-        stack = _format(list(_frames_down_to(base, frame)))
+        stack = format_stack(list(down_to(base, frame)))
         process.fail(step_limit_exceeded(process.host.step_limit, stack))
         raise StepLimitExceeded("step limit exceeded")
 
@@ -472,64 +438,3 @@ def step_limit_exceeded(limit: float, stack: str) -> LimitExceeded:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
-def _is_ours(code: CodeType) -> bool:
-    return code.co_filename.startswith(_RUNTIME) or code.co_filename in _LOOP_FILES
-
-
-def _frames_down_to(base: FrameType | None, frame: FrameType | None) -> Iterator[FrameType]:
-    """From the innermost frame to that of the body of the process."""
-    while frame is not None:
-        yield frame
-        if frame is base:
-            return
-        frame = frame.f_back
-
-
-def _may_strike(frame: FrameType, base: FrameType | None) -> bool:
-    """Whether all that is at work, down to the body of the process, is its own code."""
-    if base is None:
-        return False
-    for one in _frames_down_to(base, frame):
-        code = one.f_code
-        if _is_ours(code) and (
-            one is frame or not (code in _PASSABLE or code.co_filename == _PAYLOAD)
-        ):
-            return False
-        if one is base:
-            return True
-    return False
-
-
-def _format(frames: list[FrameType]) -> str:
-    """The stack as Python prints it."""
-    frames = [one for one in frames[: _FRAMES + 1] if not _is_ours(one.f_code)]
-    summary = StackSummary.extract((one, one.f_lineno) for one in reversed(frames))
-    return "Traceback (most recent call last):\n" + "".join(summary.format()).rstrip("\n")
-
-
-def _is_debugged(frame: FrameType) -> bool:
-    """Whether somebody traces the code, other than to count what was run."""
-    trace = frame.f_trace
-    if trace is None and threading.current_thread() is threading.main_thread():
-        trace = sys.gettrace()
-    if trace is not None:
-        module = getattr(trace, "__module__", None) or type(trace).__module__
-        return not str(module).startswith("coverage")
-    monitoring = getattr(sys, "monitoring", None)
-    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
-
-
-_CHECKS = {dis.opmap[name] for name in ("JUMP_BACKWARD", "RESUME")}
-
-
-def _stands_at_a_check(frame: FrameType) -> bool:
-    """Whether the thread, which does not have the interpreter's lock, gave it up at a check.
-
-    At these two instructions there is no other place to give it up. When it gets the lock back,
-    the next thing it does is to look for an exception.
-    """
-    at = frame.f_lasti
-    code = frame.f_code.co_code
-    return 0 <= at < len(code) and code[at] in _CHECKS

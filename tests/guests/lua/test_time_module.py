@@ -68,7 +68,7 @@ class Program:
             'function(text) return assert(load(text, "@program.lua", "t")) end'
         )
         self._chunks = {}
-        self("%s" % STUB, sources, zone, WALL)  # noqa: UP031
+        self(STUB, sources, zone, WALL)
 
     def __call__(self, text, *args):
         if text not in self._chunks:
@@ -390,8 +390,11 @@ def test_adding_and_rounding_agree_with_whole_numbers(program, seconds, ns, d):
     assert program(back, seconds, ns, d)
     if d > 0:
         total = (seconds + 62135596800) * 10**9 + ns
-        text = "local s, n, d = ... return tostring(time.unix(s, n) - time.unix(s, n):truncate(d))"
-        text = "local s, n, d = ... local t = time.unix(s, n):truncate(d) return t:unix(), t:nanosecond()"
+        text = """
+            local s, n, d = ...
+            local t = time.unix(s, n):truncate(d)
+            return t:unix(), t:nanosecond()
+        """
         lower = divmod(total - total % d - 62135596800 * 10**9, 10**9)
         assert program(text, seconds, ns, d) == lower
         rounded = total - total % d + (d if total % d * 2 >= d else 0)
@@ -612,9 +615,9 @@ def test_values_are_parsed_as_in_go(program, layout, value, shown):
 @pytest.mark.parametrize(
     ("layout", "value", "message"),
     [
-        ("2006-01-02", "24-1-1", 'parsing time "24-1-1" as "2006-01-02": cannot parse "24-1-1" as "2006"'),
-        ("2006-01-02", "2024-1-1", 'parsing time "2024-1-1" as "2006-01-02": cannot parse "1-1" as "01"'),
-        ("2006-01-02", "2024/01/01", 'parsing time "2024/01/01" as "2006-01-02": cannot parse "/01/01" as "-"'),
+        ("2006-01", "24-1", 'parsing time "24-1" as "2006-01": cannot parse "24-1" as "2006"'),
+        ("2006-01", "2024-1", 'parsing time "2024-1" as "2006-01": cannot parse "1" as "01"'),
+        ("2006-01", "2024/01", 'parsing time "2024/01" as "2006-01": cannot parse "/01" as "-"'),
         ("2006-01-02", "2023-02-29", 'parsing time "2023-02-29": day out of range'),
         ("2006-01-02", "2023-01-00", 'parsing time "2023-01-00": day out of range'),
         ("2006-01-02", "2023-13-01", 'parsing time "2023-13-01": month out of range'),
@@ -636,7 +639,7 @@ def test_values_are_parsed_as_in_go(program, layout, value, shown):
         ("-0700", "+2500", 'parsing time "+2500": time zone offset hour out of range'),
         ("-0700", "+0161", 'parsing time "+0161": time zone offset minute out of range'),
         ("2006 x", "2006 y", 'parsing time "2006 y" as "2006 x": cannot parse "y" as " x"'),
-        ("2006", 'a"\\é', r'parsing time "a\"\\\xc3\xa9" as "2006": cannot parse "a\"\\\xc3\xa9" as "2006"'),
+        ("2", '"\\é', r'parsing time "\"\\\xc3\xa9" as "2": cannot parse "\"\\\xc3\xa9" as "2"'),
     ],
 )  # fmt: skip
 def test_what_cannot_be_parsed_is_told_in_the_words_of_go(program, layout, value, message):
@@ -779,12 +782,12 @@ def test_a_ticker_needs_an_interval(program, calls):
         ("time.parse('', '', 'UTC')", "bad argument #3 to 'parse' (Location expected, got string)"),
         ("time.now():sub(5)", "bad argument #1 to 'sub' (Time expected, got number)"),
         ("time.now():add(time.now())", "bad argument #1 to 'add' (duration expected, got Time)"),
-        ("time.now():in_location(5)", "bad argument #1 to 'in_location' (Location expected, got number)"),
+        ("time.utc .. {}", "attempt to concatenate a table value"),
         ("time.now().year()", "calling 'year' on bad self (Time expected, got nil)"),
         ("time.now().year(time.utc)", "calling 'year' on bad self (Time expected, got Location)"),
         ("time.now().format({}, '')", "calling 'format' on bad self (Time expected, got table)"),
         ("time.timer('1s').stop({})", "calling 'stop' on bad self (Timer expected, got table)"),
-        ("time.parse_duration('1s').seconds(1)", "calling 'seconds' on bad self (Duration expected, got number)"),
+        ("time.since(0).abs(1)", "bad argument #1 to 'since' (Time expected, got number)"),
         ("time.utc.string()", "calling 'string' on bad self (Location expected, got nil)"),
         ("time.now() < 5", "bad argument #2 to '<' (Time expected, got number)"),
         ("time.now() + {}", "bad argument #2 to '+' (duration expected, got table)"),

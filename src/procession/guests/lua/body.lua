@@ -55,6 +55,15 @@ end
 local LOADING = {}
 local run_chunk
 
+-- A module whose loading fails is not loaded: the next `require` tries again.
+local Attempt = {
+  __close = function(attempt)
+    if attempt.loaded[attempt.key] == LOADING then
+      attempt.loaded[attempt.key] = nil
+    end
+  end,
+}
+
 -- `require` for a chunk: what its entry declares, made once per process.
 local function new_require(chunk, env, loaded)
   return function(name)
@@ -71,10 +80,10 @@ local function new_require(chunk, env, loaded)
       error("module '" .. name .. "' requires itself", 2)
     elseif value == nil then
       loaded[key] = LOADING
+      local attempt <close> = setmetatable({ loaded = loaded, key = key }, Attempt)
       if reference then
         local id, kind, message = host.library(reference)
         if not id then
-          loaded[key] = nil
           error(kit.new_error(kind, message), 2)
         end
         value = run_chunk(chunks[id], env, loaded)

@@ -16,6 +16,8 @@ end
 kit.is_channel = is_channel
 
 -- -- what comes back from a wait -------------------------------------------------------------------
+--
+-- Each of these is a tail call of what the program has called: the program is at level 2.
 
 local function carried(is_parcel, v)
   if is_parcel then
@@ -52,7 +54,7 @@ local function received(tag, a, b, c, d, e, f, g, h, i)
   elseif tag == "event" then
     return kit.new_event(a, b, c, carried(d, e), carried(f, g), h, i), true
   elseif tag == "error" then
-    error(new_error(a, b, c, carried(d, e), kit.traceback(3)), 0)
+    error(new_error(a, b, c, carried(d, e), kit.traceback(2)), 0)
   end
   return collect(tag), true
 end
@@ -60,7 +62,7 @@ end
 -- Of the answer to what either succeeds with a value or fails with an error object.
 function kit.answered(failed, tag, a, b, c, d, e)
   if tag == "error" then
-    return failed, new_error(a, b, c, carried(d, e), kit.traceback(3))
+    return failed, new_error(a, b, c, carried(d, e), kit.traceback(2))
   elseif tag == true then
     return a, nil
   end
@@ -76,9 +78,9 @@ function kit.outcome(failed, ok, a, b, c, d, e)
     if type(a) == "table" then
       return failed, a
     end
-    return failed, new_error(a, b, c, carried(d, e), kit.traceback(3))
+    return failed, new_error(a, b, c, carried(d, e), kit.traceback(2))
   end
-  error(a, 3)
+  error(a, 2)
 end
 
 -- -- methods ---------------------------------------------------------------------------------------
@@ -101,7 +103,7 @@ end
 
 local function sent(tag, kind, message)
   if tag == "error" then
-    error(kind == "Canceled" and message or new_error(kind, message), 3)
+    error(kind == "Canceled" and message or new_error(kind, message, nil, nil, kit.traceback(2)), 2)
   end
   return true
 end
@@ -159,7 +161,7 @@ local function selected(ch, ...)
     return { default = true, ok = true }
   elseif ch == "error" then
     local kind, message = ...
-    error(kind == "Canceled" and message or new_error(kind, message, nil, nil, kit.traceback(3)), 3)
+    error(kind == "Canceled" and message or new_error(kind, message, nil, nil, kit.traceback(2)), 2)
   end
   local value, ok = received(...)
   return { channel = ch, value = value, ok = ok }

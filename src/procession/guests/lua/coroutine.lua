@@ -18,14 +18,26 @@ local library = kit.coroutine_library
 -- Those that wait for the guest: for their program they are not suspended, and must not be resumed.
 local waiting = setmetatable({}, { __mode = "k" })
 
--- The guest has to know the coroutines that may be running, to interrupt them. It forgets one when
--- the collector finds it: the sentinel keeps it alive until then.
+-- The guest has to know the coroutines that may be running, to interrupt them. It forgets one after
+-- the collector has found it: the sentinel keeps it alive until then. A finalizer cannot tell the
+-- guest itself: Python may be taking the whole state apart, functions first.
 local sentinels = setmetatable({}, { __mode = "k" })
+local found, found_count = {}, 0
 local Sentinel = {
   __gc = function(sentinel)
-    host.forget(sentinel[2])
+    found_count = found_count + 1
+    found[found_count] = sentinel
   end,
 }
+
+local function forget_found()
+  while found_count > 0 do
+    local sentinel = found[found_count]
+    found[found_count] = nil
+    found_count = found_count - 1
+    host.forget(sentinel[2])
+  end
+end
 
 local function check_coroutine(co, name)
   if type(co) ~= "thread" then
@@ -40,6 +52,7 @@ function library.create(f)
   local co = create(f)
   local pointer = format("%p", co)
   sentinels[co] = setmetatable({ co, pointer }, Sentinel)
+  forget_found()
   host.remember(pointer)
   kit.watch(co)
   return co

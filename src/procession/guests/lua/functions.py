@@ -266,7 +266,7 @@ class Functions:
     def _check_extras(self, extras: list[Any]) -> None:
         """Refuse before anything has happened."""
         name = extras[1]
-        if name:
+        if name is not False:
             check_name(name)
             owner = self.kernel.names.find(name)
             if owner is not None:
@@ -280,7 +280,7 @@ class Functions:
         context, name, _, *messages = extras
         if isinstance(process, LuaProcess):
             process.context = context or None
-        if name:
+        if name is not False:
             self.kernel.names.register(name, process)
         for topic, count, values in messages:
             payload = values if isinstance(values, list) else [None] * count

@@ -54,28 +54,26 @@ local function send_copy(dest, topic, v)
 end
 
 function process.send(dest, topic, v, w, ...)
+  if type(dest) ~= "string" or type(topic) ~= "string" then
+    dest, topic = check_string(dest, 1, "send"), check_string(topic, 2, "send")
+  end
   if w == nil and select("#", ...) == 0 then
     local kind = type(v)
     if kind == "number" or kind == "string" or kind == "boolean" or kind == "nil" then
       local ok, a, b, c, d, e = host_send(dest, topic, v)
       if ok then
         return true
-      elseif ok == nil then
-        check_string(dest, 1, "send")
-        check_string(topic, 2, "send")
       end
       return outcome(FAILED, ok, a, b, c, d, e)
     end
   else
     v = { v, w, ... }
   end
-  check_string(dest, 1, "send")
-  check_string(topic, 2, "send")
   return send_copy(dest, topic, v)
 end
 
 function process.listen(topic, options)
-  check_string(topic, 1, "listen")
+  topic = check_string(topic, 1, "listen")
   local message
   if options ~= nil then
     if type(options) ~= "table" then
@@ -109,8 +107,7 @@ end
 
 -- Send, and wait for what the receiver gives to `msg:reply`. A number of nanoseconds, or a string.
 function process.call(dest, topic, v, timeout)
-  check_string(dest, 1, "call")
-  check_string(topic, 2, "call")
+  dest, topic = check_string(dest, 1, "call"), check_string(topic, 2, "call")
   local seconds, err = 5.0, nil
   if timeout ~= nil then
     seconds, err = kit.seconds(timeout, 4, "call")
@@ -216,7 +213,7 @@ function process.with_name(name)
 end
 
 function process.with_message(topic, ...)
-  check_string(topic, 1, "with_message")
+  topic = check_string(topic, 1, "with_message")
   return new_builder(nil, nil, { { topic, select("#", ...), ... } })
 end
 
@@ -232,7 +229,7 @@ end
 
 function builder_methods.with_message(builder, topic, ...)
   check_builder(builder, "with_message")
-  check_string(topic, 2, "with_message")
+  topic = check_string(topic, 2, "with_message")
   local messages = { table.unpack(builder.messages or {}) }
   messages[#messages + 1] = { topic, select("#", ...), ... }
   return new_builder(builder.context, builder.name, messages)
@@ -267,12 +264,12 @@ for name in ("monitor unmonitor link unlink terminate"):gmatch("%a+") do
 end
 
 function process.cancel(dest, reason, deadline)
-  check_string(dest, 1, "cancel")
+  dest = check_string(dest, 1, "cancel")
   if deadline == nil and reason ~= nil and type(reason) ~= "string" then
     reason, deadline = nil, reason -- cancel(pid, deadline), as the user's other system has it
   end
   if reason ~= nil then
-    check_string(reason, 2, "cancel")
+    reason = check_string(reason, 2, "cancel")
   end
   local seconds, err = nil, nil
   if deadline ~= nil then
@@ -308,9 +305,9 @@ end
 process.registry = {}
 
 function process.registry.register(name, pid)
-  check_string(name, 1, "register")
+  name = check_string(name, 1, "register")
   if pid ~= nil then
-    check_string(pid, 2, "register")
+    pid = check_string(pid, 2, "register")
   end
   return outcome(FAILED, host.register(name, pid))
 end

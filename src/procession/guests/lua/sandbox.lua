@@ -332,34 +332,43 @@ end
 -- -- environments -----------------------------------------------------------------------------
 
 local overlays = {} -- the metatable of the overlays of each library, shared by all processes
+local metatable_of = kit.metatable_of
 
-local function merged(own, library)
-  local all = {}
-  for key, value in next, library do
-    all[key] = value
-  end
-  for key, value in next, own do
-    all[key] = value
-  end
-  return next, all, nil
-end
+local overlay
 
+-- What is used is kept in the overlay, so it is looked up once. A table inside of a library is one's
+-- own as well.
 local function overlay_metatable(library)
   local metatable = overlays[library]
   if metatable == nil then
-    metatable = { __index = library, __metatable = false }
+    metatable = { __metatable = false }
+    function metatable.__index(own, key)
+      local value = library[key]
+      if type(value) == "table" and metatable_of(value) == nil then
+        value = overlay(value)
+      end
+      if value ~= nil then
+        rawset(own, key, value)
+      end
+      return value
+    end
     function metatable.__pairs(own)
-      return merged(own, library)
+      for key in next, library do
+        local _ = own[key]
+      end
+      return next, own, nil
     end
     overlays[library] = metatable
   end
   return metatable
 end
 
-local function overlay(library)
+function overlay(library)
   local own = setmetatable({}, overlay_metatable(library))
   if library == math_library then
-    own.random, own.randomseed = new_random()
+    local random, randomseed = new_random()
+    rawset(own, "random", random)
+    rawset(own, "randomseed", randomseed)
   end
   return own
 end

@@ -20,7 +20,7 @@ local byte, find, fmt, gsub = string.byte, string.find, string.format, string.gs
 local match, sub, upper = string.match, string.sub, string.upper
 local floor, fmod, tointeger = math.floor, math.fmod, math.tointeger
 local type_of_number, ult = math.type, math.ult
-local metatable_of = kit.metatable_of or debug.getmetatable -- of a locked metatable, getmetatable shows `false`
+local metatable_of = kit.metatable_of or debug.getmetatable -- getmetatable stops at a lock
 local zone_of, new_error = kit.zone, kit.new_error
 
 local MAX, MIN = math.maxinteger, math.mininteger

@@ -1,0 +1,46 @@
+-- Checks of the arguments of module functions. They raise where the program has called the function.
+
+local kit = ...
+
+local type, error, format, math_type, tointeger = type, error, string.format, math.type, math.tointeger
+
+local check = {}
+
+local function wrong(n, name, expected, v)
+  error(format("bad argument #%d to '%s' (%s expected, got %s)", n, name, expected, kit.type_name(v)), 4)
+end
+
+-- An error object stands for its message, as everywhere.
+function check.string(v, n, name)
+  if type(v) ~= "string" then
+    if kit.is_error(v) then
+      return kit.tostring(v)
+    end
+    wrong(n, name, "string", v)
+  end
+  return v
+end
+
+function check.table(v, n, name)
+  if type(v) ~= "table" then
+    wrong(n, name, "table", v)
+  end
+  return v
+end
+
+function check.integer(v, n, name)
+  local whole = math_type(v) and tointeger(v)
+  if not whole then
+    wrong(n, name, "integer", v)
+  end
+  return whole
+end
+
+-- `self` of a method.
+function check.self(v, metatable, name)
+  if type(v) ~= "table" or kit.metatable_of(v) ~= metatable then
+    wrong(1, name, metatable.__name, v)
+  end
+end
+
+return check

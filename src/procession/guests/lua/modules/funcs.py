@@ -1,0 +1,134 @@
+"""Calls of functions of the manifest, for the Lua module `funcs`.
+
+A call is a process on the host of its caller. It ends with its caller.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from procession.core import links
+from procession.core.channel import ReceiveChannel
+from procession.core.errors import Canceled, ChannelClosed, Error, Invalid
+from procession.guests.lua.modules.part import Part, answering
+from procession.guests.lua.values import text
+
+if TYPE_CHECKING:
+    from procession.core.event import Event
+    from procession.core.process import Process
+    from procession.guests.lua.process import LuaProcess
+
+
+class Call:
+    """A function that runs, or has run. It watches its process and is attached to its caller."""
+
+    __slots__ = ("_done", "_owner", "_process", "channel", "error", "is_canceled", "result")
+
+    def __init__(self, owner: LuaProcess, process: Process) -> None:
+        self._owner: LuaProcess | None = owner
+        self._process: Process = process
+        self._done = ReceiveChannel[Any](owner.scheduler)
+        self.channel = ReceiveChannel[Any](owner.scheduler)
+        """Gets the result, if there is one, and is closed."""
+        self.result: Any = None
+        self.error: Error | None = None
+        self.is_canceled = False
+        links.watch(self, process)
+        owner.attach(self)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._owner is None
+
+    async def wait(self) -> None:
+        """Wait for the end."""
+        try:
+            await self._done.receive()
+        except ChannelClosed:
+            pass
+
+    def cancel(self) -> bool:
+        """End it; False if it has ended before."""
+        if self.is_complete:
+            return False
+        self.is_canceled = True
+        self._abandon("the call was canceled")
+        self._settle(None, Canceled("the call was canceled"))
+        return True
+
+    def down(self, exit: Event) -> None:
+        """The function has ended."""
+        exit = exit.copy()
+        self._settle(exit.result, exit.error)
+
+    def owner_ended(self) -> None:
+        """The caller has ended: nobody waits for the result."""
+        self._abandon("the caller of the function has gone")
+        self._owner = None
+
+    def _abandon(self, reason: str) -> None:
+        process = self._process
+        links.unwatch(self, process)
+        if process.alive:
+            process.kernel.doom(process, Canceled(reason))
+
+    def _settle(self, result: Any, error: Error | None) -> None:
+        assert self._owner is not None
+        self._owner.detach(self)
+        self._owner = None
+        self.result, self.error = result, error
+        if error is None:
+            self.channel.push(result)
+        self.channel.close()
+        self._done.close()
+
+
+class Calls(Part):
+    """What a program can do with calls."""
+
+    @answering
+    def start(self, entry: bytes, context: int | bool, *flat: Any) -> Any:
+        """Call a function. `context` is a parcel, or False; the caller's own one is below it."""
+        me = self.me()
+        more = {} if context is False else me.state.unpack_parcel(context)
+        args = tuple(self.values(flat))
+        process = self.kernel.spawn(text(entry), None, args, me, to_execute=True)
+        merged = {**(me.context or {}), **more}
+        if merged and type(process) is type(me):
+            process.context = merged
+        return Call(me, process)
+
+    @answering
+    def waiting(self, call: Any) -> Any:
+        """What waits for the end of a call."""
+        return _checked(call).wait
+
+    @answering
+    def outcome(self, call: Any) -> Any:
+        """The result, or None while there is none. Raises the error of the function."""
+        one = _checked(call)
+        return self.carried(one.result) if one.error is None else self.failed(one.error)
+
+    def is_complete(self, call: Any) -> bool:
+        """Whether it has ended."""
+        return _checked(call).is_complete
+
+    def is_canceled(self, call: Any) -> bool:
+        """Whether it was canceled."""
+        return _checked(call).is_canceled
+
+    def channel(self, call: Any) -> Any:
+        """The channel that gets its result."""
+        return _checked(call).channel
+
+    @answering
+    def cancel(self, call: Any) -> Any:
+        """End it."""
+        return True, _checked(call).cancel()
+
+
+def _checked(call: Any) -> Call:
+    if type(call) is not Call:
+        raise Invalid("this is no future")
+    return call

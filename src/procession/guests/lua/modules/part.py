@@ -1,0 +1,81 @@
+"""What the functions that Lua can call have in common: see functions.py for their conventions."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from procession.core.errors import Error, Internal
+from procession.guests.lua.values import all_from_flat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.kernel import Kernel
+    from procession.guests.lua.guest import LuaGuest
+    from procession.guests.lua.process import LuaProcess
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def answering(function: F) -> F:
+    """True and what the function gives; or False and the parts of the Error that it raised."""
+
+    @wraps(function)
+    def answer(self: Part, *args: Any) -> Any:
+        try:
+            given = function(self, *args)
+        except Error as error:
+            return self.failed(error)
+        except TypeError as error:
+            return None, str(error).encode(errors="replace")
+        except Exception as error:  # a bug of ours must not become a Python object in Lua
+            return self.failed(Internal(f"{type(error).__name__}: {error}"))
+        return given if type(given) is tuple else (True, given)
+
+    return answer  # type: ignore[return-value]
+
+
+class Part:
+    """Functions for Lua: the Python half of a module."""
+
+    def __init__(self, guest: LuaGuest) -> None:
+        self._guest = guest
+        self._kernel: Kernel | None = None
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel of the node."""
+        if self._kernel is None:
+            self._kernel = self._guest.kernel
+        return self._kernel
+
+    def me(self) -> LuaProcess:
+        """The process that is calling."""
+        strand: Any = self.kernel.scheduler.current
+        process: LuaProcess = strand.process
+        return process
+
+    def failed(self, error: Error) -> tuple[Any, ...]:
+        """An error for Lua."""
+        strand: Any = self.kernel.scheduler.current
+        return (
+            False,
+            error.kind.encode(),
+            error.message.encode(errors="replace"),
+            error.retryable,
+            *strand.state.carry(error.details),
+        )
+
+    def carried(self, value: Any) -> tuple[Any, ...]:
+        """A value of Python for `carried` in Lua, as the answer of a function."""
+        return (True, *self.me().state.carry(value))
+
+    def values(self, flat: tuple[Any, ...]) -> list[Any]:
+        """The values that `with_flat` in Lua has made flat."""
+        return all_from_flat(self.me().state.flat(flat))
+
+    def value(self, flat: tuple[Any, ...]) -> Any:
+        """The one value that `with_flat` in Lua has made flat."""
+        values = self.values(flat)
+        return values[0] if values else None

@@ -1,0 +1,3 @@
+local hen = require("hen")
+
+return { hen = hen }

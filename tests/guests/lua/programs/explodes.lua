@@ -1,0 +1,4 @@
+-- Its top level fails.
+error("no luck today")
+
+return { main = print }

@@ -1,0 +1,3 @@
+function main(n)
+  return "global " .. n
+end

@@ -1,0 +1,3 @@
+local egg = require("egg")
+
+return { egg = egg }

@@ -1,0 +1,5 @@
+local function main(n)
+  return "function " .. n
+end
+
+return main

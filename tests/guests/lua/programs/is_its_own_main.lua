@@ -1,0 +1,3 @@
+local parent, n = ...
+
+process.send(parent, "report", "chunk " .. n)

@@ -1,0 +1,1 @@
+set_by_the_silent_library = "set"

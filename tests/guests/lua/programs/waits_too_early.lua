@@ -1,0 +1,3 @@
+time.sleep("1ms")
+
+return { main = print }
