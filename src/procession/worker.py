@@ -17,18 +17,19 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Error
+from procession.core.errors import Error, Internal
 from procession.core.exchange import CONTROL, SPAWN, Exchange
 from procession.core.host import Host
 from procession.hosts import wire
 from procession.hosts.link import Link
 from procession.hosts.names import WorkerNames
-from procession.hosts.os_workers import importable_reference
+from procession.hosts.os_workers import MAIN, importable_reference
 from procession.hosts.places import Places
 from procession.manifest.entry import HostEntry
 from procession.node import Node, run_loop
 
 if TYPE_CHECKING:
+    from procession.core.process import Program
     from procession.core.remote import RemoteProcess
     from procession.hosts.inline import InlineDriver
 
@@ -90,6 +91,7 @@ class WorkerNode(Node):
         self._socket = sock
         self._config = config
         self._own = config["host"]
+        self._main = None if config["main"] is None else Path(config["main"])
         self._hosts_of: dict[int, str] = {self.place: self._own}
         self._loads: dict[int, int] = {self.place: 0}
         self._asking = False
@@ -102,12 +104,16 @@ class WorkerNode(Node):
 
     def make_hosts(self, driver: InlineDriver) -> None:
         """Its own host, and the others as places elsewhere."""
-        self._places = Places(self.place, driver, lambda place: self._link)
+        self._places = Places(self.place, driver, lambda place: self._link, one_link=True)
         self.exchange = Exchange(
             driver.kernel, self.place, self._places, self._on_lost, self._on_control
         )
         self._link = Link(
-            asyncio.get_running_loop(), self._socket, self._on_batch, driver.receive, self._on_closed
+            asyncio.get_running_loop(),
+            self._socket,
+            self._on_batch,
+            driver.receive,
+            self._on_closed,
         )
         driver.kernel.settle(self.exchange)
         self._names = WorkerNames(driver.kernel, self.ask, self.tell)
@@ -126,6 +132,12 @@ class WorkerNode(Node):
                 host.pool = _Elsewhere(self, host)
         if self._config["rest"]:
             self._link.take_in(self._config["rest"])
+
+    def _load(self, entry: Any, to_execute: bool) -> Program:
+        if isinstance(entry, str) and entry.startswith("__main__:") and self._main is not None:
+            path, self._main = self._main, None
+            _load_main(path)
+        return super()._load(entry, to_execute)
 
     def least_loaded(self, host_id: str) -> int:
         """The place for a new process of a host; itself if none of the host has fewer."""
@@ -278,6 +290,17 @@ def read_config(sock: socket.socket) -> tuple[dict[str, Any], bytes]:
             return config, rest
 
 
+def _load_main(path: Path) -> None:
+    """The script of the parent, for a function of it; not as the main program."""
+    module = types.ModuleType(MAIN)
+    module.__file__ = str(path)
+    sys.modules["__main__"] = sys.modules[MAIN] = module
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    except Exception as error:
+        raise Internal(f"{path}: {type(error).__name__}: {error}") from None
+
+
 def die_with_parent() -> None:
     """Have the system end this process with its parent, where it can, however busy we are."""
     if sys.platform == "linux":
@@ -300,18 +323,8 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (config["memory"], config["memory"]))
     with contextlib.suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    if config["main"]:
-        _load_main(Path(config["main"]))
     config["rest"] = rest
     run_loop(work(sock, config))
-
-
-def _load_main(path: Path) -> None:
-    """The script of the parent, for its functions; not as the main program."""
-    module = types.ModuleType("__procession_main__")
-    module.__file__ = str(path)
-    sys.modules["__main__"] = sys.modules["__procession_main__"] = module
-    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from procession import Node, channel, process
 from procession.core.errors import LimitExceeded
-from procession.hosts.watchdog import StepLimitExceeded
+from procession.hosts.urgent import StepLimitExceeded
 
 pytestmark = pytest.mark.semantics("11.4")
 
@@ -72,6 +73,15 @@ async def catches_everything():
     for _ in range(4):
         try:
             forever()
+        except BaseException:
+            pass
+
+
+async def catches_everything_forever():
+    while True:
+        try:
+            while True:
+                len(str(len("x")))
         except BaseException:
             pass
 
@@ -155,6 +165,7 @@ async def computes_under_a_timeout():
         nested,
         catches_exceptions,
         catches_everything,
+        catches_everything_forever,
         catches_everything_and_returns,
         catches_everything_and_raises,
         catches_everything_and_waits,
@@ -419,19 +430,41 @@ def test_c_code_that_cannot_be_interrupted_is_named_while_it_blocks(node, caplog
 
 
 @needs_signals
+def test_a_regular_expression_is_interrupted_though_it_keeps_the_lock(run):
+    async def main():
+        re.match(r"(a+)+$", "a" * 40 + "b")
+
+    if sys.platform == "linux":
+        exceeded(run, main)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a timer of Linux")
+def test_the_stack_of_c_code_that_keeps_the_lock_is_on_stderr_while_it_does(run, capfd):
+    async def main(numbers):
+        sum(range(numbers))
+
+    started = time.monotonic()
+    sum(range(2_000_000))
+    speed = 2_000_000 / (time.monotonic() - started)
+    exceeded(run, main, int(speed * 1.4))
+    err = capfd.readouterr().err
+    assert "Stack (most recent call first):\n" in err
+    assert f'File "{__file__}", line {main.__code__.co_firstlineno + 1} in main' in err
+
+
+@needs_signals
 def test_who_catches_it_too_often_is_named(run, caplog):
-    strikes = 0
+    def survive(levels, end):
+        try:
+            if levels:
+                survive(levels - 1, end)
+        except BaseException:
+            pass
+        while time.monotonic() < end:
+            pass
 
     async def main():
-        nonlocal strikes
-        while strikes < 21:
-            try:
-                end = time.monotonic() + 0.6
-                while time.monotonic() < end:
-                    pass
-                strikes = 100
-            except BaseException:
-                strikes += 1
+        survive(40, time.monotonic() + 0.5)
 
     with pytest.raises(LimitExceeded):
         run(main, settings={"step_limit": 0.05})

@@ -10,7 +10,6 @@ Linux only; elsewhere there is no alarm.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import faulthandler
 import signal
@@ -19,7 +18,7 @@ import threading
 import time
 
 _SIGEV_THREAD_ID = 4
-_DELAY = 0.1
+_DELAY = 0.5
 _STDERR = 2
 
 
@@ -61,17 +60,17 @@ class CpuAlarm:
         self._settime.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
         self._delete.argtypes = (ctypes.c_void_p,)
         self.clock = time.pthread_getcpuclockid(threading.get_ident())
-        self._timers = []
-        self._dumps = _dumps.acquire()
+        self._timers: list[tuple[ctypes.c_void_p, float]] = []
+        global _dump
+        if _dump is None:
+            _dump = _register()
         if urgent:
             self._timers.append((self._new(signal.SIGURG), 0.0))
-        if self._dumps:
-            self._timers.append((self._new(_dumps.signal), _DELAY))
+        if _dump:
+            self._timers.append((self._new(_dump), _DELAY))
 
     def _new(self, which: int) -> ctypes.c_void_p:
-        event = _Event(
-            None, which, _SIGEV_THREAD_ID, threading.get_native_id(), b""
-        )
+        event = _Event(None, which, _SIGEV_THREAD_ID, threading.get_native_id(), b"")
         timer = ctypes.c_void_p()
         if self._create(self.clock, ctypes.byref(event), ctypes.byref(timer)):
             raise OSError(ctypes.get_errno(), "timer_create")
@@ -86,9 +85,7 @@ class CpuAlarm:
         every = max(seconds, 1.0) if seconds else 0.0
         for timer, delay in self._timers:
             first = seconds + delay if seconds else 0.0
-            interval = _Interval(
-                int(every), int(every % 1 * 1e9), int(first), int(first % 1 * 1e9)
-            )
+            interval = _Interval(int(every), int(every % 1 * 1e9), int(first), int(first % 1 * 1e9))
             self._settime(timer, 0, ctypes.byref(interval), None)
 
     def close(self) -> None:
@@ -96,41 +93,19 @@ class CpuAlarm:
         for timer, _ in self._timers:
             self._delete(timer)
         self._timers = []
-        if self._dumps:
-            self._dumps = False
-            _dumps.release()
 
 
-class _Dumps:
-    """The signal that has `faulthandler` write a stack: one for all alarms."""
-
-    def __init__(self) -> None:
-        self.signal = getattr(signal, "SIGRTMAX", 0) - 5
-        self._users = 0
-        self._lock = threading.Lock()
-
-    def acquire(self) -> bool:
-        """Whether stacks can be written; if so, until `release`."""
-        with self._lock:
-            if not self._users:
-                if self.signal <= 0 or signal.getsignal(self.signal) is not signal.SIG_DFL:
-                    return False
-                try:
-                    faulthandler.register(self.signal, _STDERR, all_threads=False)
-                except (OSError, RuntimeError, ValueError):
-                    return False
-            self._users += 1
-            return True
-
-    def release(self) -> None:
-        """One alarm less."""
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                # One that is on its way must not end the program.
-                with contextlib.suppress(OSError, ValueError):
-                    signal.signal(self.signal, signal.SIG_IGN)
-                faulthandler.unregister(self.signal)
+def _register() -> int:
+    """The signal that has a thread's stack written; 0 if there is none. Once for all."""
+    which = int(signal.SIGRTMAX) - 5
+    if signal.getsignal(which) is not signal.SIG_DFL:
+        return 0  # somebody else's
+    try:
+        faulthandler.register(which, _STDERR, all_threads=False)
+    except (OSError, RuntimeError, ValueError):
+        return 0
+    return which
 
 
-_dumps = _Dumps()
+_dump: int | None = None
+"""It stays registered: a signal on its way when the last node stops would end the program."""

@@ -88,9 +88,7 @@ class InlineDriver:
 
     def _run(self) -> None:
         scheduler = self.kernel.scheduler
-        scheduler.stepped = True  # before it is seen whether the watchdog sleeps
-        if self._watchdog.asleep:
-            self._watchdog.rouse()
+        self._watchdog.enter()
         try:
             scheduler.run()
         finally:

@@ -47,6 +47,9 @@ _HIGH, _LOW = 64 << 20, 16 << 20
 
 READY_TIMEOUT = 60.0
 
+MAIN = "__procession_main__"
+"""What the parent's main script is called in a worker."""
+
 
 class Worker:
     """One OS process of a host."""
@@ -451,4 +454,4 @@ def importable_reference(entry: Any) -> str:
             f"{name or entry!r} cannot be run in another OS process: it has to be a function at "
             "the top level of a module, or an entry of the manifest"
         )
-    return f"{module}:{name}"
+    return f"{'__main__' if module == MAIN else module}:{name}"

@@ -20,23 +20,33 @@ log = logging.getLogger("procession.hosts")
 
 
 class Places:
-    """The posts of one place. `link_to` gives the link that leads to another one, or None."""
+    """The posts of one place. `link_to` gives the link that leads to another one, or None.
+
+    With `one_link`, all ways go over the same one: then the order is kept across all places. What
+    is posted in a row to one place makes one batch.
+    """
 
     def __init__(
-        self, place: int, driver: InlineDriver, link_to: Callable[[int], Link | None]
+        self,
+        place: int,
+        driver: InlineDriver,
+        link_to: Callable[[int], Link | None],
+        *,
+        one_link: bool = False,
     ) -> None:
         self.place = place
         self._driver = driver
         self._link_to = link_to
+        self._one_link = one_link
         self._boxes: dict[int, Outbox] = {}
+        self._full: list[tuple[int, Outbox]] = []
+        """With one link: what was posted before the box that is open, in order."""
         self._dirty = False
         driver.after_run = self.flush
 
     def post(self, place: int, frame: tuple[Any, ...]) -> None:
         """Send a frame at the end of the slice."""
-        box = self._boxes.get(place)
-        if box is None:
-            box = self._box(place)
+        box = self._boxes.get(place) or self._new_box(place)
         box.add(tuple(wire.to_wire(one) for one in frame))
         if not self._dirty:
             self._mark()
@@ -47,9 +57,7 @@ class Places:
 
     def send(self, place: int, dest: str, sender: str | None, topic: str, payload: Any) -> None:
         """Send a message at the end of the slice. Raises if too much waits, or it is too long."""
-        box = self._boxes.get(place)
-        if box is None:
-            box = self._box(place)
+        box = self._boxes.get(place) or self._new_box(place)
         kind = type(payload)
         if kind is not int:
             if (kind is str or kind is bytes) and len(payload) > wire.MAX_BATCH // 4:
@@ -68,17 +76,17 @@ class Places:
                 link.check_room()
 
     def flush(self) -> None:
-        """Send all that was posted: what is for the parent first, since names are freed there."""
+        """Send all that was posted."""
         if not self._dirty:
             return
         self._dirty = False
-        for place in sorted(self._boxes):
-            box = self._boxes[place]
+        for place, box in (*self._full, *self._boxes.items()):
             if box.count:
-                link = self._link_to(place)
                 frames = box.take()
+                link = self._link_to(place)
                 if link is not None:
                     self._write(link, place, frames)
+        self._full.clear()
 
     def forget(self, place: int) -> None:
         """A place is down."""
@@ -100,10 +108,10 @@ class Places:
             else:
                 log.error("to %s: not sent: %s", frames[0][1], error)
 
-    def _box(self, place: int) -> Outbox:
-        link = self._link_to(place)
-        if link is None:
-            return Outbox()  # nobody is there: it goes nowhere
+    def _new_box(self, place: int) -> Outbox:
+        if self._one_link and self._boxes:
+            self._full += self._boxes.items()
+            self._boxes.clear()
         box = self._boxes[place] = Outbox()
         return box
 

@@ -35,10 +35,11 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import LimitExceeded, Terminated
+from procession.core.errors import LimitExceeded
 from procession.core.process import Process
 from procession.guests.failure import log_with_traceback
 from procession.guests.python import ProcessTask, PythonProcess
+from procession.hosts.cpu_alarm import CpuAlarm
 from procession.hosts.frames import (
     down_to,
     format_stack,
@@ -47,6 +48,7 @@ from procession.hosts.frames import (
     is_ours,
     stands_at_a_check,
 )
+from procession.hosts.urgent import StepLimitExceeded, Verdict, urgent
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -71,21 +73,20 @@ _IDLE_LOOKS = 20
 _STRIKES = 20
 """How often a process may catch the exception before we give up."""
 
+_PERSISTENT = 3
+"""From this strike on it strikes at every chance, until the code of the process is left."""
+
+_MISSES = 300
+"""How often in a row a signal is taken up again that came while the runtime was at work."""
+
 _REPORT = 1.0
 """Seconds between two reports of what cannot be interrupted."""
-
-
-class StepLimitExceeded(Terminated):
-    """Raised in the code of a process that has computed too long without a wait.
-
-    As with every termination, `finally` blocks run, and catching it does not save the process.
-    """
 
 
 class Watchdog:
     """Watches the steps of one kernel, from a thread of its own.
 
-    Whoever drives the kernel sets `scheduler.stepped`, and calls `rouse` if it is `asleep`.
+    Whoever drives the kernel calls `enter` before each run.
     """
 
     def __init__(self, kernel: Kernel, loop: asyncio.AbstractEventLoop) -> None:
@@ -94,11 +95,19 @@ class Watchdog:
         self._loop = loop
         self._ident = threading.get_ident()
         self.asleep = True
+        self.began = 0.0
+        """When the run of the kernel began that is under way, or the last one."""
         self._closed = False
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._signals = _urgent.join(self)
+        self._signals = urgent.join(self)
+        try:
+            self._alarm: CpuAlarm | None = CpuAlarm(urgent=self._signals)
+        except OSError:
+            self._alarm = None
+        self._looked = 0.0
+        self._computed = 0.0  # by the thread of the kernel, until the last look
         # The step that is under way, as far as it was seen.
         self._key = 0
         self._since = 0.0
@@ -114,7 +123,8 @@ class Watchdog:
         self._next_try = 0.0
         self._next_report = 0.0
         self._strikes = 0
-        self._unanswered = False
+        self._misses = 0
+        self.waiting = False
         """A signal was sent whose handler has not run."""
         self._spared = False
         """It is being debugged, or beyond our means."""
@@ -127,11 +137,21 @@ class Watchdog:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        _urgent.leave(self)
+        if self._alarm is not None:
+            self._alarm.close()
+        urgent.leave(self)
+
+    def enter(self) -> None:
+        """The kernel is about to run."""
+        self.began = time.monotonic()
+        self._scheduler.stepped = True  # before it is seen whether the thread sleeps
+        if self.asleep:
+            self.rouse()
 
     def rouse(self) -> None:
         """Have the thread look again: there is something to watch."""
         self.asleep = False
+        self._set_alarm()  # before a step can keep the thread from doing it
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._watch, name="procession-watchdog", daemon=True
@@ -144,13 +164,14 @@ class Watchdog:
     def _watch(self) -> None:
         idle = 0
         while not self._closed:
-            limit = min((host.step_limit for host in self._kernel.hosts.values()), default=1.0)
+            starved = self._starved_for()
+            limit = self._set_alarm()
             tick = min(limit / _LOOKS, _TICK)
             strand = self._scheduler.current
             task = None if strand is not None else self._current_task()
             if strand is not None or task is not None:
                 idle = 0
-                self._closing.wait(self._look(strand, task, tick))
+                self._closing.wait(self._look(strand, task, tick, starved))
                 continue
             self._forget()
             idle = 0 if self._scheduler.stepped else idle + 1
@@ -163,6 +184,8 @@ class Watchdog:
                 self._wake.clear()
                 self.asleep = True
                 if not self._scheduler.stepped and not self._closed:
+                    if self._alarm is not None:
+                        self._alarm.set(0)
                     self._wake.wait()  # else there was a step before it could see us asleep
                 self.asleep = False
                 idle = 0
@@ -174,14 +197,37 @@ class Watchdog:
             return None
         return task if isinstance(task, ProcessTask) and task.owner is not None else None
 
-    def _look(self, strand: Strand | None, task: ProcessTask | None, tick: float) -> float:
+    def _set_alarm(self) -> float:
+        """For when the thread gets no chance to look; the shortest limit of all hosts."""
+        limit = min((host.step_limit for host in self._kernel.hosts.values()), default=1.0)
+        if self._alarm is not None and not self._closed:
+            self._computed = self._alarm.computed()
+            self._alarm.set(limit + 4 * _TICK)  # then what kept us from looking has exceeded it
+        self._looked = time.monotonic()
+        return limit
+
+    def _starved_for(self) -> float:
+        """How long, at least, what is at work now has held the interpreter's lock.
+
+        If this look comes late, and not because the whole program was stopped or waited for a
+        processor, then one call has kept the lock from us: Python code gives it away when asked.
+        """
+        late = time.monotonic() - self._looked - 2 * _TICK
+        if self._alarm is None or late <= 0:
+            return 0.0
+        held = min(late, self._alarm.computed() - self._computed - 2 * _TICK)
+        self._since += late - max(held, 0.0)
+        return held if held > 0 else 0.0
+
+    def _look(
+        self, strand: Strand | None, task: ProcessTask | None, tick: float, starved: float
+    ) -> float:
         """Look at what is at work; the seconds until the next look."""
         now = time.monotonic()
         key = id(task if strand is None else strand)
         if key != self._key or (self._beaten if strand is None else self._scheduler.stepped):
             self._scheduler.stepped = False
-            self._begin(key, strand, task, now)
-            return tick
+            self._begin(key, strand, task, now if task else max(now - starved, self.began))
         process = self._process
         if process is None:
             return tick
@@ -229,7 +275,7 @@ class Watchdog:
             self._say(process, f"has been computing for {_time(computed)} without a wait", None)
 
     def _forget(self) -> None:
-        self._due = self._warned = self._spared = self._unanswered = False
+        self._due = self._warned = self._spared = self.waiting = False
         self._key = self._strikes = 0
         self._first_try = self._next_try = self._next_report = 0.0
         self._process = self._task = None
@@ -255,16 +301,17 @@ class Watchdog:
             self._first_try = now
             self._next_report = now + (tick * 2 if self._signals else 0.0)
         if not self._strikes and now >= self._next_report:
-            answered = self._signals and not self._unanswered  # by code that must not be struck
+            answered = self._signals and not self.waiting  # by code that must not be struck
             if not answered or now >= self._first_try + _REPORT:
                 self._next_report = now + _REPORT
                 self._report(process, elapsed)
         self._due = True
+        self._misses = 0
         if self._signals:
-            self._unanswered = True
+            self.waiting = True
             signal.pthread_kill(self._ident, signal.SIGURG)
             time.sleep(_RETRY)
-            return tick if self._unanswered else _RETRY
+            return tick if self.waiting else _RETRY
         if _ASYNC:
             return _RETRY if self._strike_by_exception(process) else tick
         return tick
@@ -278,7 +325,9 @@ class Watchdog:
             return
         code = frame.f_code
         place = f"{code.co_filename}:{frame.f_lineno} ({code.co_name})"
-        if self._unanswered or not self._signals:
+        if not self._signals:
+            what = f"at {place}; in this thread it cannot be interrupted there"
+        elif self.waiting:
             what = f"in C code called at {place}; it cannot be interrupted"
         else:
             what = f"in the runtime, called at {place}; it cannot be interrupted there"
@@ -362,11 +411,15 @@ class Watchdog:
 
     # -- in the main thread, by the signal ---------------------------------------------------
 
-    def interrupt(self, frame: FrameType | None) -> bool:
-        """Raise the exception if it can only hit code of the process; whether it was for us."""
-        if not self._unanswered:
-            return False
-        self._unanswered = False
+    def starved(self) -> bool:
+        """Whether the thread should have looked for long; it now gets the chance to."""
+        if not self.asleep and time.monotonic() - self._looked > 2 * _TICK:
+            time.sleep(_RETRY)
+        return self.waiting
+
+    def judge(self, frame: FrameType | None) -> Verdict:
+        """Whether the signal may raise the exception in `frame`."""
+        self.waiting = False
         process = self._process
         if (
             not self._due
@@ -374,57 +427,30 @@ class Watchdog:
             or not isinstance(process, PythonProcess)
             or not self._still()
         ):
-            return True
+            return Verdict.LEAVE
         base = self._base(process)
+        if base is None:
+            return Verdict.LEAVE
         if not is_its_own(frame, base):
-            return True
+            self._misses += 1
+            if self._misses > _MISSES:
+                return Verdict.LEAVE  # until the thread tries again
+            self.waiting = True
+            return Verdict.AGAIN
         if is_debugged(frame):
             self._spare(process)
-            return True
+            return Verdict.LEAVE
         self._struck()
         stack = format_stack(list(down_to(base, frame)))
         process.fail(step_limit_exceeded(process.host.step_limit, stack))
-        raise StepLimitExceeded("step limit exceeded")
+        if self._strikes < _PERSISTENT or self._strikes >= _STRIKES:
+            return Verdict.STRIKE
+        self._due = self.waiting = True
+        return Verdict.STRIKE_AND_AGAIN
 
 
-class _Urgent:
-    """The handler of SIGURG, which all watchdogs of the main thread share."""
-
-    def __init__(self) -> None:
-        self._watchdogs: list[Watchdog] = []
-        self._previous: Any = None
-
-    def join(self, watchdog: Watchdog) -> bool:
-        """Send its signals to a watchdog; False if there can be none."""
-        if not _SIGNALS or threading.current_thread() is not threading.main_thread():
-            return False
-        if not self._watchdogs:
-            self._previous = signal.signal(signal.SIGURG, self._handle)
-        self._watchdogs.append(watchdog)
-        return True
-
-    def leave(self, watchdog: Watchdog) -> None:
-        """Forget a watchdog, and after the last one be what was before."""
-        if watchdog not in self._watchdogs:
-            return
-        self._watchdogs.remove(watchdog)
-        if not self._watchdogs and signal.getsignal(signal.SIGURG) == self._handle:
-            previous = self._previous
-            signal.signal(signal.SIGURG, signal.SIG_DFL if previous is None else previous)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        ours = False
-        for watchdog in self._watchdogs:
-            ours |= watchdog.interrupt(frame)
-        if not ours and callable(self._previous):
-            self._previous(number, frame)
-
-
-_SIGNALS = hasattr(signal, "pthread_kill") and hasattr(signal, "SIGURG")
 _ASYNC = sys.version_info < (3, 13)
 """Whether a thread that was made to wait at a check sees an exception set meanwhile right there."""
-
-_urgent = _Urgent()
 
 
 def step_limit_exceeded(limit: float, stack: str) -> LimitExceeded:

@@ -25,9 +25,8 @@ end
 
 function programs.a_cancel_with_a_deadline_ends_in_termination()
   for _, deadline in ipairs({ "5ms", 5000000, 5 * time.MILLISECOND }) do
-    local pid = listener()
+    local pid = check.spawn_monitored("waits_forever")
     check.works(process.cancel(pid, "now", deadline))
-    assert(check.receive(process.listen("report")).has_deadline)
     assert(check.exit(pid).error:kind() == errors.TERMINATED)
   end
   return true
@@ -35,7 +34,7 @@ end
 
 function programs.a_process_that_ends_in_time_is_not_terminated()
   local pid = check.spawn_monitored("obeys")
-  check.works(process.cancel(pid, "soon", "50ms"))
+  check.works(process.cancel(pid, "soon", "10s"))
   process.send(pid, "order", "done")
   local event = check.exit(pid)
   assert(event.error == nil and event.result == "done")
@@ -44,10 +43,9 @@ end
 
 function programs.the_reason_of_a_cancel_may_be_left_out()
   local pid = listener()
-  check.works(process.cancel(pid, nil, "5ms"))
+  check.works(process.cancel(pid, nil, "1h"))
   local event = check.receive(process.listen("report"))
   assert(event.reason == nil and event.has_deadline)
-  assert(check.exit(pid).error:kind() == errors.TERMINATED)
   return true
 end
 

@@ -48,6 +48,35 @@ function programs.one_piece_of_code_runs_at_a_time()
   return true
 end
 
+function programs.a_coroutine_that_computes_for_long_is_not_seen_half_way()
+  local busy, seen = false, {}
+  coroutine.spawn(function()
+    time.sleep("1ms")
+    seen[#seen + 1] = busy
+  end)
+  busy = true
+  local limit = os.clock() + 0.05 -- long enough to be interrupted for other processes
+  repeat
+  until os.clock() > limit
+  busy = false
+  time.sleep("5ms")
+  check.equal(seen, { false })
+  return true
+end
+
+function programs.a_creator_waits_also_for_a_long_computation_before_the_first_wait()
+  local steps = {}
+  coroutine.spawn(function()
+    local limit = os.clock() + 0.05
+    repeat
+    until os.clock() > limit
+    steps[#steps + 1] = "coroutine"
+  end)
+  steps[#steps + 1] = "creator"
+  check.equal(steps, { "coroutine", "creator" })
+  return true
+end
+
 function programs.coroutines_talk_through_channels()
   local numbers, squares = channel.new(), channel.new()
   coroutine.spawn(function()
