@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 import msgspec
 
@@ -55,6 +55,7 @@ __all__ = [
     "unlink",
     "unlisten",
     "unmonitor",
+    "upgrade",
 ]
 
 T = TypeVar("T")
@@ -287,6 +288,22 @@ def terminate(dest: str, /) -> Literal[True]:
     """
     current().kernel.terminate(dest)
     return True
+
+
+async def upgrade(entry: Entry, /, *state: Any) -> NoReturn:
+    """Go on as another program: same PID, names, monitors, links and mailbox, new code.
+
+    `state` are the arguments of its main, copied as for a spawn. Does not return: the old code is
+    closed (its `finally` blocks run, and may not wait), its tasks are cancelled. Every message not
+    yet received waits for the new code, which has to listen anew. Raises, and nothing has changed,
+    NotFound or Internal if there is no such program, Invalid if the arguments do not fit, if the
+    caller is not the main of its process, or if the program is in another language.
+    """
+    me = current()
+    if me.scheduler.current is not me:
+        raise Invalid("only main can upgrade its process, not a task of it")
+    await me.kernel.upgrade(me, entry, state)
+    raise AssertionError("unreachable")
 
 
 # -- names -----------------------------------------------------------------------------------

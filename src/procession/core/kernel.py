@@ -194,6 +194,13 @@ class Kernel:
         self.scheduler.ready.append(process)
         self.scheduler.rouse()
 
+    def upgrade(self, process: Process, entry: Any, args: tuple[Any, ...]) -> Any:
+        """What a process has to wait for to go on as another program. See `process.upgrade`."""
+        program = self.programs.get(entry) if isinstance(entry, str) else None
+        if program is None:
+            program = self._load_program(entry, False)
+        return program.replace(process, copy_items(args, "arguments"))
+
     def now(self) -> float:
         """The wall clock, with which events are stamped."""
         return self._wall()

@@ -210,6 +210,24 @@ class Mailbox:
         if inbox is not None:
             inbox._returned = kept
 
+    def renew(self) -> None:
+        """Have everything wait in the inbox again, for the new code of the process.
+
+        What had been listened to comes first, each topic in its order.
+        """
+        older = []
+        for channel in list(self.topics.values()):
+            for value in channel._buffer or ():
+                older.append(value if channel.messages else Message(None, channel.topic, value))
+            if channel._buffer:
+                channel._buffer.clear()
+            channel.close()
+        if self.pending is None:
+            self.pending = deque()
+        self.pending.extendleft(reversed(older))
+        if self.inbox_channel is not None:
+            self.inbox_channel._returned = None
+
     def restore(self, message: Message[Any], turn: int) -> None:
         """Take back, at the front, a message that was received from the inbox."""
         listener = self.topics.get(message.topic)

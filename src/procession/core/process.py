@@ -45,6 +45,9 @@ class Program(Protocol):
     def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any], /) -> Process:
         """A process about to run for the first time. Raises Error if the arguments do not fit."""
 
+    def replace(self, process: Process, args: Sequence[Any], /) -> Any:
+        """What `process` has to wait for to go on as this program. Raises Error if it cannot."""
+
 
 class Process(Strand):
     """The state of one process that every guest shares.

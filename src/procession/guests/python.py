@@ -35,7 +35,7 @@ from procession.guests.failure import (
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Sequence
     from contextvars import Context
 
     from procession.core.host import Host
@@ -156,7 +156,9 @@ class PythonProcess(Process):
 
     def _wait_for(self, trapped: Any) -> None:
         """The coroutine waits for something of asyncio's."""
-        if trapped is None:
+        if type(trapped) is Upgrade:
+            self._become(trapped)
+        elif trapped is None:
             # Through the loop: `await asyncio.sleep(0)` lets its tasks and callbacks run as well.
             self._loop.call_soon(self.wake, None)
         elif getattr(trapped, "_asyncio_future_blocking", None):
@@ -169,6 +171,24 @@ class PythonProcess(Process):
             self._throw(
                 RuntimeError(f"a process can await asyncio and procession, not {trapped!r}")
             )
+
+    def _become(self, upgrade: Upgrade) -> None:
+        """Go on with another coroutine. What the old one has to finish, it may; not wait."""
+        old, self._coro = self._coro, upgrade.coro
+        tasks, self._tasks = self._tasks, None
+        for task in tasks or ():
+            task.cancel("its process was upgraded")
+        try:
+            self._context.run(old.close)
+        except BaseException as exc:
+            self._log_lost(exc, "in the code that was replaced")
+        self.entry = upgrade.entry
+        self._context = upgrade.context
+        self._context.run(current_process.set, self)
+        self._detour = self._must_cancel = self._struck = False
+        self._cancels = 0
+        self.mailbox.renew()
+        self.wake(None)
 
     def _future_done(self, future: asyncio.Future[Any]) -> None:
         if self._fut_waiter is future:
@@ -433,6 +453,20 @@ class PythonGuest:
         return task  # type: ignore[no-any-return]
 
 
+class Upgrade:
+    """What a process yields to go on as another program."""
+
+    __slots__ = ("context", "coro", "entry")
+
+    def __init__(self, entry: str, coro: Coroutine[Any, Any, Any], context: Context) -> None:
+        self.entry = entry
+        self.coro = coro
+        self.context = context
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield self
+
+
 class PythonProgram:
     """An `async def` that can be spawned."""
 
@@ -446,11 +480,20 @@ class PythonProgram:
 
     def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any]) -> PythonProcess:
         """A process about to run. Raises Invalid if the arguments do not fit main."""
+        coro = self._call(args)
+        guest = self._guest
+        return PythonProcess(kernel, host, pid, self.entry, coro, guest.loop, guest.new_context())
+
+    def replace(self, process: Process, args: Sequence[Any]) -> Upgrade:
+        """What a process awaits to become this program. Raises Invalid."""
+        if not isinstance(process, PythonProcess):
+            raise Invalid(f"{self.entry} is Python: only a Python process can become it")
+        return Upgrade(self.entry, self._call(args), self._guest.new_context())
+
+    def _call(self, args: Sequence[Any]) -> Coroutine[Any, Any, Any]:
         if self._types:
             args = self._types.fit(args, self.entry)
         try:
-            coro = self.function(*args)
+            return self.function(*args)  # type: ignore[no-any-return]
         except TypeError as error:
             raise Invalid(f"{self.entry}: the arguments do not fit: {error}") from None
-        guest = self._guest
-        return PythonProcess(kernel, host, pid, self.entry, coro, guest.loop, guest.new_context())

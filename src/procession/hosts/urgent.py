@@ -80,7 +80,10 @@ class Urgent:
         verdict = None
         for watchdog in self._watchdogs:
             if watchdog.waiting or watchdog.starved():
-                verdict = watchdog.judge(frame)
+                try:
+                    verdict = watchdog.judge(frame)
+                except RecursionError:  # it is deep down: at the next signal it may not be
+                    verdict = Verdict.LEAVE
                 if verdict is not Verdict.LEAVE:
                     break
         if verdict is None:

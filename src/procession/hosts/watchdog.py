@@ -150,6 +150,8 @@ class Watchdog:
 
     def rouse(self) -> None:
         """Have the thread look again: there is something to watch."""
+        if self._closed:
+            return
         self.asleep = False
         self._set_alarm()  # before a step can keep the thread from doing it
         if self._thread is None:
@@ -181,11 +183,11 @@ class Watchdog:
             elif self._scheduler.tasks > 0:
                 self._closing.wait(max(tick, limit / 5))  # a task may run without any step
             else:
+                if self._alarm is not None:
+                    self._alarm.set(0)
                 self._wake.clear()
                 self.asleep = True
                 if not self._scheduler.stepped and not self._closed:
-                    if self._alarm is not None:
-                        self._alarm.set(0)
                     self._wake.wait()  # else there was a step before it could see us asleep
                 self.asleep = False
                 idle = 0
@@ -233,6 +235,8 @@ class Watchdog:
             return tick
         elapsed = now - self._since
         limit = process.host.step_limit
+        if starved and elapsed >= limit and self._signals:
+            self._due = self.waiting = True  # before it goes on: its alarm may have come
         if elapsed >= limit / 5 and not self._warned:
             self._warned = True
             stack = self._stack(process) if isinstance(process, PythonProcess) else None
@@ -392,7 +396,7 @@ class Watchdog:
         return current is None and self._current_task() is self._task and not self._beaten
 
     def _base(self, process: PythonProcess) -> FrameType | None:
-        coro = process.get_coro() if self._task is None else self._task.get_coro()
+        coro = (self._task or process).get_coro()
         return getattr(coro, "cr_frame", None)
 
     def _struck(self) -> None:

@@ -293,6 +293,12 @@ class Functions:
         host_id = me.host.id if host is False else text(host)  # type: ignore[arg-type]
         return partial(self.kernel.execute, self._text(entry), host_id, args)
 
+    @answering
+    def upgrade(self, entry: bytes, *flat: Any) -> Any:
+        me = self.me()
+        args = tuple(all_from_flat(me.state.flat(flat)))
+        return True, self.kernel.upgrade(me, self._text(entry), args)
+
     # -- watching, ending, names -----------------------------------------------------------------
 
     @answering

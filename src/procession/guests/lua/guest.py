@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Internal, NotFound, did_you_mean
+from procession.core.errors import Internal, Invalid, NotFound, did_you_mean
 from procession.guests.lua.functions import Functions
 from procession.guests.lua.modules import MODULES, functions_of_modules
 from procession.guests.lua.preempt import new_guard
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from procession.core.host import Host
     from procession.core.kernel import Kernel
+    from procession.core.process import Process
     from procession.manifest.entry import HostOptions, LuaEntry
 
 
@@ -131,3 +132,10 @@ class LuaProgram:
         process = LuaProcess(kernel, host, pid, self.entry, state, guest.guard, options.step_limit)
         process.launch(chunk, self._method, args)
         return process
+
+    def replace(self, process: Process, args: Sequence[Any]) -> Any:
+        """What a process waits for to become this program. Raises Invalid, or what its chunk raises."""
+        if not isinstance(process, LuaProcess):
+            raise Invalid(f"{self.entry} is Lua: only a Lua process can become it")
+        chunk = process.state.chunk(self._source)
+        return process.prepare(self.entry, chunk, self._method, args)

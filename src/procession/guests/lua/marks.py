@@ -23,6 +23,9 @@ SPAWN = Token("SPAWN")
 AWAIT = Token("AWAIT")
 """Wait for a coroutine of the core: a call, an exec, a sleep."""
 
+UPGRADE = Token("UPGRADE")
+"""Go on as another program."""
+
 LIST = Token("LIST")
 MAP = Token("MAP")
 ERROR = Token("ERROR")
@@ -33,5 +36,5 @@ BUFFERED = Token("BUFFERED")
 
 MARKS = {
     str(mark): mark
-    for mark in (READY, SEND, SELECT, SPAWN, AWAIT, LIST, MAP, ERROR, TIME, BUFFERED)
+    for mark in (READY, SEND, SELECT, SPAWN, AWAIT, UPGRADE, LIST, MAP, ERROR, TIME, BUFFERED)
 }

@@ -115,6 +115,8 @@ class HookGuard:
         self.running: LuaBody | None = None
         self.entered = False
         self.asleep = True
+        self.interrupted = 0
+        """How many processes are interrupted just now."""
         self.stack = ""
         """Where the process was that exceeded its limit."""
         self._armed: LuaBody | None = None
@@ -239,6 +241,7 @@ class CountingGuard:
         self.running: LuaBody | None = None
         self.entered = False
         self.asleep = False
+        self.interrupted = 0
         self.stack = ""
         self._since = 0.0
 

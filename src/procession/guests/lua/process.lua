@@ -172,6 +172,16 @@ function process.exec(...)
   return answered(nil, yield(AWAIT, a))
 end
 
+-- Go on as another program, with the same PID, names, ties and mailbox. Returns only if it fails.
+function process.upgrade(entry, ...)
+  entry = check_string(entry, 1, "upgrade")
+  local ok, a, b, c, d, e = with_flat(host.upgrade, 1, "argument", entry, ...)
+  if not ok then
+    return outcome(nil, ok, a, b, c, d, e)
+  end
+  yield(kit.marks.UPGRADE, a)
+end
+
 -- Builders: each step gives a new one, so that one can be kept and used for many.
 local Builder = { __metatable = false, __name = "process builder" }
 local builder_methods = {}

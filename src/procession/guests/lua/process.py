@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lupa import lua54
 
-from procession.core.errors import Error, Internal
+from procession.core.errors import Error, Internal, Invalid
 from procession.core.process import Process
 from procession.core.scheduler import Strand
 from procession.guests.lua.marks import READY
@@ -38,6 +38,7 @@ class LuaProcess(LuaBody, Process):
         "exceeded",
         "extended",
         "guard",
+        "interrupted",
         "nested",
         "pointer",
         "state",
@@ -71,6 +72,8 @@ class LuaProcess(LuaBody, Process):
         self.extended = False
         """Whether it has added something to its strings, which the state keeps."""
         self.strands: dict[LuaStrand, None] | None = None
+        self.interrupted: LuaBody | None = None
+        """The one of its strands that was interrupted: it goes on before any other."""
         self.context: dict[str, Any] | None = None
         self.unlistened: list[Any] | None = None
         """Channels that were closed while there was something to receive."""
@@ -82,19 +85,45 @@ class LuaProcess(LuaBody, Process):
 
     def launch(self, chunk: bytes, method: bytes, args: Sequence[Any]) -> None:
         """Run the chunk, up to its main. Raises the Error with which it fails."""
+        self.coroutine, self.pointer = self._run_chunk(self.entry, chunk, method)
+        self.value = self._arguments(args)
+
+    def prepare(self, entry: str, chunk: bytes, method: bytes, args: Sequence[Any]) -> Successor:
+        """Run the chunk of another program, which it may become. Raises as `launch` does."""
+        if self.scheduler.current is not self:
+            raise Invalid("only main can upgrade its process, not a coroutine that it spawned")
+        coroutine, pointer = self._run_chunk(entry, chunk, method)
+        return Successor(entry, coroutine, pointer, self._arguments(args))
+
+    def become(self, successor: Successor) -> None:
+        """Go on as another program; what the old one has to close is closed."""
+        self._drop_strands()
+        self.drop()
+        self.nested = None
+        self.entry = successor.entry
+        self.coroutine, self.pointer = successor.coroutine, successor.pointer
+        self.mailbox.renew()
+        self.value, self.wait = successor.answer, ANSWER
+        self.scheduler.ready.append(self)
+        self.scheduler.rouse()
+
+    def _run_chunk(self, entry: str, chunk: bytes, method: bytes) -> tuple[Any, int]:
+        """A coroutine that has run a chunk, up to its main; and its address."""
         scheduler, guard = self.scheduler, self.guard
         outer, outer_running = scheduler.current, guard.running
-        self.coroutine = self.state.body.coroutine(chunk, method)
+        kept = self.coroutine, self.pointer
+        coroutine = self.state.body.coroutine(chunk, method)
+        self.coroutine, self.pointer = coroutine, 0
         scheduler.current = self
         trapped: Any = None
         try:
             while trapped is None:
                 guard.enter(self)
-                trapped = self.coroutine.send(None)
+                trapped = coroutine.send(None)
                 if trapped is None:
                     self.computed += guard.elapsed()
                     if self.computed > self.step_limit:
-                        stack = text(self.state.traceback_of(self.coroutine))
+                        stack = text(self.state.traceback_of(coroutine))
                         raise step_limit_exceeded(self.step_limit, stack)
         except lua54.LuaMemoryError:
             raise out_of_memory() from None
@@ -105,13 +134,13 @@ class LuaProcess(LuaBody, Process):
         finally:
             guard.running = outer_running
             scheduler.current = outer
+            self.coroutine, self.pointer = kept
         if type(trapped) is not tuple or trapped[0] is not READY:
             if type(trapped) is tuple and trapped[0] == b"failed":
                 raise self._failure(*trapped[1:])
-            raise Internal(f"{self.entry}: the top level of a program must not wait; main may")
-        self.pointer = int(trapped[1], 16)
+            raise Internal(f"{entry}: the top level of a program must not wait; main may")
         self.computed = 0.0
-        self.value = self._arguments(args)
+        return coroutine, int(trapped[1], 16)
 
     def _arguments(self, args: Sequence[Any]) -> tuple[Any, ...]:
         for arg in args:
@@ -143,10 +172,8 @@ class LuaProcess(LuaBody, Process):
         """Report the end, once."""
         if not self.alive:
             return
-        strands, self.strands = self.strands, None
+        self._drop_strands()
         self.drop()
-        for strand in strands or ():
-            strand.drop()
         state, self.state = self.state, None
         self._drop_parcels(state)
         if len(state.dropped) > 1000:
@@ -157,6 +184,14 @@ class LuaProcess(LuaBody, Process):
             state.owners.pop(pointer, None)
         self.kernel.exited(self, result, error)
 
+    def _drop_strands(self) -> None:
+        strands, self.strands = self.strands, None
+        if self.interrupted is not None:
+            self.interrupted = None
+            self.guard.interrupted -= 1
+        for strand in strands or ():
+            strand.drop()
+
     def _drop_parcels(self, state: LuaState) -> None:
         """What was sent to it and stays unread is kept no longer."""
         mailbox = self._mailbox
@@ -165,6 +200,18 @@ class LuaProcess(LuaBody, Process):
         for channel in (*mailbox.topics.values(), *(self.unlistened or ())):
             state.drop(channel._buffer)
         state.drop(mailbox.pending)
+
+
+class Successor:
+    """A program that a process is about to become."""
+
+    __slots__ = ("answer", "coroutine", "entry", "pointer")
+
+    def __init__(self, entry: str, coroutine: Any, pointer: int, answer: tuple[Any, ...]) -> None:
+        self.entry = entry
+        self.coroutine = coroutine
+        self.pointer = pointer
+        self.answer = answer
 
 
 class LuaStrand(LuaBody, Strand):

@@ -24,7 +24,7 @@ from procession.core.event import Event
 from procession.core.mailbox import TopicChannel
 from procession.core.message import Message
 from procession.core.scheduler import NOTHING
-from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN
+from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN, UPGRADE
 from procession.guests.lua.state import Parcel
 from procession.guests.lua.values import from_scalar, new_error, text
 
@@ -80,6 +80,9 @@ class LuaBody:
         coroutine = self.coroutine
         if coroutine is None:
             return None  # it was ready when it was killed
+        guard = self.guard
+        if guard.interrupted and not self._may_go_on():
+            return None
         wait = self.wait
         answer: tuple[Any, ...] | None
         if wait is None:
@@ -92,7 +95,6 @@ class LuaBody:
             answer = self._drive(wait)
             if answer is None:
                 return None
-        guard = self.guard
         while True:
             guard.running = self
             guard.entered = True
@@ -135,6 +137,18 @@ class LuaBody:
             self.parked = trapped
             return None
 
+    def _may_go_on(self) -> bool:
+        """Unless another strand of the process was interrupted: it goes first. SEMANTICS 3.1."""
+        process = self.process
+        if process.interrupted is None:
+            return True
+        if process.interrupted is self:
+            process.interrupted = None
+            self.guard.interrupted -= 1
+            return True
+        self.scheduler.ready.append(self)
+        return False
+
     def _continue_later(self, answer: tuple[Any, ...] | None) -> None:
         """Let others run first."""
         self.value = answer
@@ -149,6 +163,8 @@ class LuaBody:
             stack = text(self.state.traceback_of(self.coroutine))
             self._limit_exceeded(stack)
             return None
+        self.process.interrupted = self
+        self.guard.interrupted += 1
         self._continue_later(None)
         return True
 
@@ -176,7 +192,15 @@ class LuaBody:
         self.computed = 0.0
         if what is SPAWN:
             self.process.spawn_strand(trapped[1])
-            return (None,) if self.coroutine is not None else None
+            if self.coroutine is None:
+                return None
+            if self.process.interrupted is not None:
+                self._continue_later((None,))  # the other one has not come to its first wait
+                return None
+            return (None,)
+        if what is UPGRADE:
+            self.process.become(trapped[1])
+            return None
         wait: Coroutine[Any, Any, Any]
         if what is SELECT:
             cases: list[ReceiveCase[Any] | SendCase[Any]] = []
