@@ -74,7 +74,7 @@ def test_the_core_knows_no_loop_thread_socket_clock_or_chance(path):
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("asyncio", {"guests", "hosts", "node", "cli"}),
+        ("asyncio", {"guests", "hosts", "node", "worker", "supervision", "cli"}),
         ("yaml", {"manifest"}),
         ("click", {"cli"}),
         ("structlog", {"cli"}),
