@@ -113,6 +113,7 @@ class WorkerNode(Node):
             self._socket,
             self._on_batch,
             driver.receive,
+            driver.is_idle,
             self._on_closed,
         )
         driver.kernel.settle(self.exchange)

@@ -69,6 +69,10 @@ class InlineDriver:
         if not self.kernel.scheduler.awake:
             self._loop.call_soon(callback)
 
+    def is_idle(self) -> bool:
+        """Whether no process is ready to run."""
+        return not self.kernel.scheduler.ready
+
     def receive(self, take_in: Callable[[], object]) -> None:
         """Take in what has come from another place, and run a slice at once."""
         self.kernel.scheduler.awake = True  # so that nobody asks for a slice meanwhile

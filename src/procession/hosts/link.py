@@ -6,8 +6,9 @@ that one slice had to say.
 
 from __future__ import annotations
 
-import socket
+import select
 from collections import deque
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import LimitExceeded
@@ -16,6 +17,7 @@ from procession.hosts import wire
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
     from collections.abc import Callable
 
 MAX_WAITING = 256 << 20
@@ -25,6 +27,14 @@ MAX_FRAMES = 200_000
 """Messages that may wait for the end of a slice."""
 
 _READ = 1 << 18
+
+_MOMENT = 20e-6
+"""Seconds for which a link whose place has nothing to do looks whether an answer comes."""
+
+_TURNS = 50
+"""How often in a row it may do so; then the loop has its turn."""
+
+_MOST_MISSES = 10
 
 
 class Outbox:
@@ -65,7 +75,7 @@ class Outbox:
 
 class Link:
     """A socket in a loop. `on_batch` gets what arrives, within a call of `receive`; `on_closed`
-    is told why the link has ended, once."""
+    is told why the link has ended, once. `is_idle`: whether the place has nothing to do."""
 
     def __init__(
         self,
@@ -73,6 +83,7 @@ class Link:
         sock: socket.socket,
         on_batch: Callable[[int, int, bytes], None],
         receive: Callable[[Callable[[], object]], None],
+        is_idle: Callable[[], bool],
         on_closed: Callable[[BaseException | None], None],
     ) -> None:
         sock.setblocking(False)
@@ -82,6 +93,10 @@ class Link:
         self._chunk = memoryview(bytearray(_READ))  # one for all reads: a new one each costs more
         self._on_batch = on_batch
         self._receive = receive
+        self._is_idle = is_idle
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self._misses = self._skips = 0
         self._on_closed = on_closed
         self._waiting: deque[memoryview] = deque()
         self.waiting_bytes = 0
@@ -161,17 +176,37 @@ class Link:
         self._close(None)
 
     def _readable(self) -> None:
-        sock = self._socket
-        if sock is None:
-            return
-        try:
-            size = sock.recv_into(self._chunk)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._close(error)
-            return
-        self._receive(lambda: self.take_in(self._chunk[:size]))
+        for _ in range(_TURNS):
+            sock = self._socket
+            if sock is None:
+                return
+            try:
+                size = sock.recv_into(self._chunk)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._close(error)
+                return
+            self._receive(lambda size=size: self.take_in(self._chunk[:size]))  # type: ignore[misc]
+            if self._socket is None or not self._is_idle() or not self._more_comes_soon():
+                return
+
+    def _more_comes_soon(self) -> bool:
+        """Whether more has come within a moment: to be woken by the system takes as long.
+
+        Where it was waited for in vain, that is not tried again for a while.
+        """
+        if self._skips:
+            self._skips -= 1
+            return False
+        end = perf_counter() + _MOMENT
+        while not self._poll.poll(0):
+            if perf_counter() > end:
+                self._misses = min(self._misses + 1, _MOST_MISSES)
+                self._skips = 1 << self._misses
+                return False
+        self._misses = 0
+        return True
 
     def take_in(self, data: bytes | memoryview) -> bool:
         """Act on what has arrived; False if that is the end of the link."""

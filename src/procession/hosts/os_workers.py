@@ -215,6 +215,7 @@ class OsWorkers:
             ours,
             lambda dest, origin, body: self._on_batch(worker, dest, origin, body),
             self._driver.receive,
+            self._driver.is_idle,
             lambda error: self._on_closed(pool, worker, error),
         )
         config = {

@@ -79,6 +79,9 @@ _PERSISTENT = 3
 _MISSES = 300
 """How often in a row a signal is taken up again that came while the runtime was at work."""
 
+_PATIENCE = 200
+"""Milliseconds for which the main thread waits for a look that is overdue."""
+
 _REPORT = 1.0
 """Seconds between two reports of what cannot be interrupted."""
 
@@ -107,6 +110,7 @@ class Watchdog:
         except OSError:
             self._alarm = None
         self._looked = 0.0
+        self._looks = 0
         self._computed = 0.0  # by the thread of the kernel, until the last look
         # The step that is under way, as far as it was seen.
         self._key = 0
@@ -176,6 +180,7 @@ class Watchdog:
                 self._closing.wait(self._look(strand, task, tick, starved))
                 continue
             self._forget()
+            self._looks += 1
             idle = 0 if self._scheduler.stepped else idle + 1
             self._scheduler.stepped = False
             if idle <= _IDLE_LOOKS:
@@ -237,6 +242,7 @@ class Watchdog:
         limit = process.host.step_limit
         if starved and elapsed >= limit and self._signals:
             self._due = self.waiting = True  # before it goes on: its alarm may have come
+        self._looks += 1
         if elapsed >= limit / 5 and not self._warned:
             self._warned = True
             stack = self._stack(process) if isinstance(process, PythonProcess) else None
@@ -418,7 +424,11 @@ class Watchdog:
     def starved(self) -> bool:
         """Whether the thread should have looked for long; it now gets the chance to."""
         if not self.asleep and time.monotonic() - self._looked > 2 * _TICK:
-            time.sleep(_RETRY)
+            looks = self._looks
+            for _ in range(_PATIENCE):
+                if self._looks != looks:
+                    break
+                time.sleep(0.001)
         return self.waiting
 
     def judge(self, frame: FrameType | None) -> Verdict:
