@@ -109,8 +109,8 @@ class Watchdog:
             self._alarm: CpuAlarm | None = CpuAlarm(urgent=self._signals)
         except OSError:
             self._alarm = None
-        self._looked = 0.0
-        self._looks = 0
+        self._looked = 0.0  # when the last look began
+        self._seen = 0.0  # when the last look began that is complete
         self._computed = 0.0  # by the thread of the kernel, until the last look
         # The step that is under way, as far as it was seen.
         self._key = 0
@@ -157,6 +157,8 @@ class Watchdog:
         if self._closed:
             return
         self.asleep = False
+        self._starved_for()
+        self._seen = self._looked
         self._set_alarm()  # before a step can keep the thread from doing it
         if self._thread is None:
             self._thread = threading.Thread(
@@ -180,7 +182,7 @@ class Watchdog:
                 self._closing.wait(self._look(strand, task, tick, starved))
                 continue
             self._forget()
-            self._looks += 1
+            self._seen = self._looked
             idle = 0 if self._scheduler.stepped else idle + 1
             self._scheduler.stepped = False
             if idle <= _IDLE_LOOKS:
@@ -208,9 +210,7 @@ class Watchdog:
         """For when the thread gets no chance to look; the shortest limit of all hosts."""
         limit = min((host.step_limit for host in self._kernel.hosts.values()), default=1.0)
         if self._alarm is not None and not self._closed:
-            self._computed = self._alarm.computed()
             self._alarm.set(limit + 4 * _TICK)  # then what kept us from looking has exceeded it
-        self._looked = time.monotonic()
         return limit
 
     def _starved_for(self) -> float:
@@ -219,12 +219,15 @@ class Watchdog:
         If this look comes late, and not because the whole program was stopped or waited for a
         processor, then one call has kept the lock from us: Python code gives it away when asked.
         """
-        late = time.monotonic() - self._looked - 2 * _TICK
+        now, before = time.monotonic(), self._looked
+        computed = 0.0 if self._alarm is None else self._alarm.computed()
+        late, held = now - before - 2 * _TICK, computed - self._computed - 2 * _TICK
+        self._looked, self._computed = now, computed
         if self._alarm is None or late <= 0:
             return 0.0
-        held = min(late, self._alarm.computed() - self._computed - 2 * _TICK)
-        self._since += late - max(held, 0.0)
-        return held if held > 0 else 0.0
+        held = max(min(late, held), 0.0)
+        self._since += late - held
+        return held
 
     def _look(
         self, strand: Strand | None, task: ProcessTask | None, tick: float, starved: float
@@ -237,12 +240,13 @@ class Watchdog:
             self._begin(key, strand, task, now if task else max(now - starved, self.began))
         process = self._process
         if process is None:
+            self._seen = self._looked
             return tick
         elapsed = now - self._since
         limit = process.host.step_limit
         if starved and elapsed >= limit and self._signals:
             self._due = self.waiting = True  # before it goes on: its alarm may have come
-        self._looks += 1
+        self._seen = self._looked
         if elapsed >= limit / 5 and not self._warned:
             self._warned = True
             stack = self._stack(process) if isinstance(process, PythonProcess) else None
@@ -423,10 +427,10 @@ class Watchdog:
 
     def starved(self) -> bool:
         """Whether the thread should have looked for long; it now gets the chance to."""
-        if not self.asleep and time.monotonic() - self._looked > 2 * _TICK:
-            looks = self._looks
+        if not self.asleep and time.monotonic() - self._seen > 2 * _TICK:
+            now = time.monotonic()
             for _ in range(_PATIENCE):
-                if self._looks != looks:
+                if self._seen > now or self.asleep:
                     break
                 time.sleep(0.001)
         return self.waiting

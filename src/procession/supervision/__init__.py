@@ -1,0 +1,1 @@
+"""Keeps processes running: supervisors, and the services of a manifest."""

@@ -1,0 +1,202 @@
+"""What a supervisor is told: its children, and what to do when they fail. Plain data, checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+import msgspec
+
+from procession.core.duration import seconds
+from procession.core.errors import Invalid, did_you_mean
+
+if TYPE_CHECKING:
+    from procession.core.duration import Duration
+    from procession.process import Entry
+
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
+Restart = Literal["permanent", "transient", "temporary"]
+Type = Literal["worker", "supervisor"]
+
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+RESTARTS: tuple[str, ...] = get_args(Restart)
+TYPES: tuple[str, ...] = get_args(Type)
+BRUTAL_KILL = "brutal_kill"
+DEFAULT_SHUTDOWN = 5.0
+DEFAULT_INTENSITY = 3
+DEFAULT_PERIOD = 5.0
+
+
+class ChildSpec:
+    """One child of a supervisor: what to run, and how to start, stop and restart it.
+
+    `id` is its name among its siblings. `entry` is a reference, or an `async def`: one at the top
+    level of a module can run on every host; any other one only beside its supervisor, in the same
+    OS process. `host` None is that of the supervisor.
+
+    `restart`: `permanent` always, `transient` after an error, `temporary` never, and then it is
+    forgotten. `shutdown`: how long it may take to stop once it got CANCEL; `"brutal_kill"`: it is
+    terminated at once; None: as long as it likes. By default `"5s"`, and None for a supervisor.
+
+    Raises Invalid for what makes no sense, TypeError for what is of the wrong type.
+    """
+
+    __slots__ = ("args", "entry", "host", "id", "restart", "shutdown", "type")
+
+    def __init__(
+        self,
+        id: str,
+        entry: Entry,
+        args: Sequence[Any] = (),
+        *,
+        host: str | None = None,
+        restart: Restart = "permanent",
+        shutdown: Duration | None | msgspec.UnsetType = msgspec.UNSET,
+        type: Type = "worker",
+    ) -> None:
+        self.id = _text("the id of a child", id)
+        if not isinstance(entry, str) and not callable(entry):
+            raise TypeError(f"child {id!r}: an entry is a reference or an async function")
+        self.entry = entry
+        if isinstance(args, str) or not isinstance(args, Sequence):
+            raise TypeError(f"child {id!r}: args is a list, not {args!r:.100}")
+        self.args = list(args)
+        self.host = host if host is None else _text("a host", host)
+        self.restart = cast("Restart", _one_of("restart", restart, RESTARTS))
+        self.type = cast("Type", _one_of("type", type, TYPES))
+        self.shutdown = _shutdown(shutdown, self.type)
+
+    def data(self) -> dict[str, Any]:
+        """It as plain data. Raises Invalid if its entry cannot cross."""
+        reference = reference_of(self.entry)
+        if reference is None:
+            name = getattr(self.entry, "__qualname__", repr(self.entry))
+            raise Invalid(
+                f"child {self.id!r}: {name} is no function at the top level of a module, so only "
+                "`supervisor.start` can be given it; or write a reference such as 'app:worker'"
+            )
+        return {**self.options(), "entry": reference}
+
+    def options(self) -> dict[str, Any]:
+        """All but its entry, as plain data."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "entry"}
+
+    def __repr__(self) -> str:
+        return f"<ChildSpec {self.id!r} {self.restart} {self.type}>"
+
+
+class SupervisorSpec:
+    """All that a supervisor is told. See `supervisor.start`."""
+
+    def __init__(
+        self,
+        children: Sequence[ChildSpec | Mapping[str, Any]],
+        *,
+        strategy: Strategy = "one_for_one",
+        intensity: int = DEFAULT_INTENSITY,
+        period: Duration = DEFAULT_PERIOD,
+        name: str | None = None,
+    ) -> None:
+        self.strategy = _one_of("strategy", strategy, STRATEGIES)
+        if not isinstance(intensity, int) or isinstance(intensity, bool):
+            raise TypeError(f"intensity is an integer, not {intensity!r:.100}")
+        if intensity < 0:
+            raise Invalid(f"intensity is 0 or more, not {intensity}")
+        self.intensity = intensity
+        self.period = seconds(period)
+        if self.period <= 0:
+            raise Invalid(f"period is longer than nothing, not {period!r}")
+        self.name = name if name is None else _text("the name of a supervisor", name)
+        self.children = [child_from(one) for one in children]
+        ids = [child.id for child in self.children]
+        for id in ids:
+            if ids.count(id) > 1:
+                raise Invalid(f"two children have the id {id!r}")
+        if self.dynamic and len(ids) != 1:
+            raise Invalid(
+                f"a dynamic supervisor has one child, the pattern of all it will start, not "
+                f"{len(ids)}"
+            )
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether its children are all of one pattern, and started on request."""
+        return self.strategy == "dynamic"
+
+    def data(self) -> dict[str, Any]:
+        """It as plain data. Raises Invalid if an entry cannot cross."""
+        return {**self.options(), "children": [child.data() for child in self.children]}
+
+    def options(self) -> dict[str, Any]:
+        """All but its children, as plain data."""
+        return {
+            "strategy": self.strategy,
+            "intensity": self.intensity,
+            "period": self.period,
+            "name": self.name,
+        }
+
+
+def child_from(data: object) -> ChildSpec:
+    """A child spec that came as plain data, or is one. Raises Invalid."""
+    if isinstance(data, ChildSpec):
+        return data
+    return _build(ChildSpec, "a child spec", ("id", "entry"), ChildSpec.__slots__, data)
+
+
+def spec_from(data: object) -> SupervisorSpec:
+    """The spec of a supervisor that came as plain data. Raises Invalid."""
+    known = ("children", "strategy", "intensity", "period", "name")
+    return _build(SupervisorSpec, "the spec of a supervisor", ("children",), known, data)
+
+
+def _build(make: Any, what: str, required: Sequence[str], known: Sequence[str], data: Any) -> Any:
+    if not isinstance(data, Mapping):
+        raise Invalid(f"{what} is a mapping, not {type(data).__name__}")
+    for key in data:
+        if key not in known:
+            raise Invalid(f"{what} has no {key!r}{did_you_mean(str(key), known)}")
+    for key in required:
+        if key not in data:
+            raise Invalid(f"{what} needs {key!r}")
+    try:
+        return make(**data)
+    except TypeError as error:  # it came from another process: its fault, and not ours to die of
+        raise Invalid(str(error)) from None
+
+
+def reference_of(entry: Entry) -> str | None:
+    """The reference by which every OS process of the node finds an entry; None if there is none."""
+    if isinstance(entry, str):
+        return entry
+    module, name = getattr(entry, "__module__", ""), getattr(entry, "__qualname__", "")
+    if ":" in module or getattr(sys.modules.get(module), name, None) is not entry:
+        return None
+    return f"{module}:{name}"
+
+
+def _shutdown(value: Any, type: str) -> float | str | None:
+    if value is msgspec.UNSET:
+        return None if type == "supervisor" else DEFAULT_SHUTDOWN
+    if value is None or value == BRUTAL_KILL:
+        return cast("str | None", value)
+    limit = seconds(value)
+    if limit < 0:
+        raise Invalid(f"shutdown is not negative: {value!r}")
+    return limit
+
+
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a string, not {type(value).__name__}")
+    if not value:
+        raise Invalid(f"{what} is not empty")
+    return value
+
+
+def _one_of(what: str, value: object, words: Sequence[str]) -> str:
+    if value not in words:
+        hint = did_you_mean(str(value), words) or f"; it can be {', '.join(words)}"
+        raise Invalid(f"unknown {what} {value!r:.100}{hint}")
+    return str(value)

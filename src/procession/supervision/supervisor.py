@@ -1,0 +1,182 @@
+"""Supervisors: processes that start other processes, and start them again when they fail.
+
+    from procession import supervisor
+    from procession.supervisor import ...   # no: it is `from procession import supervisor`
+
+    pid = supervisor.start(
+        [supervisor.ChildSpec("cache", "app:cache"), supervisor.ChildSpec("web", "app:web", [8080])],
+        strategy="rest_for_one",
+    )
+
+As in OTP: children are started in order and stopped in reverse. When one ends and is to be
+restarted, `one_for_one` starts it again, `one_for_all` stops and starts all of them, and
+`rest_for_one` those that were started after it, too. `dynamic` has any number of children of one
+pattern, which `start_child` starts. More than `intensity` restarts within `period`, and the
+supervisor stops its children and fails, for whoever supervises it to see.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from procession import process
+from procession.supervision.body import TOPIC, SupervisorBody
+from procession.supervision.spec import (
+    DEFAULT_INTENSITY,
+    DEFAULT_PERIOD,
+    ChildSpec,
+    SupervisorSpec,
+    child_from,
+    reference_of,
+    spec_from,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from procession.core.duration import Duration
+    from procession.process import Entry
+    from procession.supervision.spec import Strategy
+
+__all__ = [
+    "ChildSpec",
+    "child",
+    "delete_child",
+    "main",
+    "restart_child",
+    "spec",
+    "start",
+    "start_child",
+    "terminate_child",
+    "which_children",
+]
+
+
+def start(
+    children: Sequence[ChildSpec],
+    *,
+    strategy: Strategy = "one_for_one",
+    intensity: int = DEFAULT_INTENSITY,
+    period: Duration = DEFAULT_PERIOD,
+    host: str | None = None,
+    name: str | None = None,
+    link: bool = True,
+) -> str:
+    """Start a supervisor, linked to the caller, and return its PID.
+
+    It starts its children when it first runs; a call such as `which_children` waits for that. If
+    one does not start, those started before are stopped and the supervisor fails; over the link
+    so does the caller, unless it traps links. It stops its children and ends normally when it is
+    cancelled, and with an error when the caller fails. With a `name`, it registers.
+
+    Raises Invalid for what makes no sense, and what `process.spawn` raises.
+    """
+    wanted = SupervisorSpec(
+        children, strategy=strategy, intensity=intensity, period=period, name=name
+    )
+    functions = {one.id: one.entry for one in wanted.children if reference_of(one.entry) is None}
+    entry: Entry = main
+    if functions:  # they cannot cross: the supervisor keeps them in its memory
+        data = {**wanted.options(), "children": [_kept(one) for one in wanted.children]}
+
+        async def supervisor(data: dict[str, Any]) -> None:
+            await SupervisorBody(spec_from(data), functions).run()
+
+        entry = supervisor
+    else:
+        data = wanted.data()
+    return (process.spawn_linked if link else process.spawn)(entry, host, data)
+
+
+def _kept(child: ChildSpec) -> dict[str, Any]:
+    return {**child.options(), "entry": reference_of(child.entry) or "kept by its supervisor"}
+
+
+def spec(
+    children: Sequence[ChildSpec],
+    *,
+    strategy: Strategy = "one_for_one",
+    intensity: int = DEFAULT_INTENSITY,
+    period: Duration = DEFAULT_PERIOD,
+    name: str | None = None,
+) -> dict[str, Any]:
+    """The argument of `supervisor.main`, to spawn one as any process: `node.spawn(main, None, spec)`.
+
+    Raises Invalid for what makes no sense, and for a function that is not at the top level of a
+    module.
+    """
+    return SupervisorSpec(
+        children, strategy=strategy, intensity=intensity, period=period, name=name
+    ).data()
+
+
+def child(
+    id: str,
+    children: Sequence[ChildSpec],
+    *,
+    strategy: Strategy = "one_for_one",
+    intensity: int = DEFAULT_INTENSITY,
+    period: Duration = DEFAULT_PERIOD,
+    name: str | None = None,
+    host: str | None = None,
+) -> ChildSpec:
+    """A supervisor as the child of another one."""
+    data = spec(children, strategy=strategy, intensity=intensity, period=period, name=name)
+    return ChildSpec(id, main, [data], host=host, type="supervisor")
+
+
+async def main(spec: dict[str, Any]) -> None:
+    """The entry of a supervisor; `spec` is what the function `spec` gives."""
+    await SupervisorBody(spec_from(spec), {}).run()
+
+
+async def which_children(dest: str, /) -> list[dict[str, Any]]:
+    """The children, in the order of their start: each with `id`, `pid`, `type` and `restart`.
+
+    `pid` is None for one that does not run; `id` is None for those of a dynamic supervisor.
+    """
+    children: list[dict[str, Any]] = await _call(dest, "which_children", None)
+    return children
+
+
+async def start_child(dest: str, /, *wanted: Any) -> str:
+    """Start one more child, and return its PID: `start_child(pid, ChildSpec(...))`.
+
+    A dynamic supervisor takes the arguments that are to follow those of its pattern:
+    `start_child(pid, "a", 1)`. Raises AlreadyExists if it has a child of that id, and what
+    `process.spawn` raises; then there is no such child.
+    """
+    if len(wanted) == 1 and isinstance(wanted[0], ChildSpec):
+        return str(await _call(dest, "start_child", wanted[0].data()))
+    return str(await _call(dest, "start_child", list(wanted)))
+
+
+async def terminate_child(dest: str, child: str, /) -> None:
+    """Stop a child: one that is not to be restarted, until `restart_child`.
+
+    `child` is its id; of a dynamic supervisor its PID. A temporary or dynamic child is forgotten.
+    Waits until it has ended. Raises NotFound.
+    """
+    await _call(dest, "terminate_child", child)
+
+
+async def restart_child(dest: str, child: str, /) -> str:
+    """Start a child that does not run, and return its PID.
+
+    Raises Conflict if it runs, NotFound if there is none, Invalid if the supervisor is dynamic.
+    """
+    return str(await _call(dest, "restart_child", child))
+
+
+async def delete_child(dest: str, child: str, /) -> None:
+    """Forget a child that does not run.
+
+    Raises Conflict if it runs, NotFound if there is none, Invalid if the supervisor is dynamic.
+    """
+    await _call(dest, "delete_child", child)
+
+
+async def _call(dest: str, request: str, payload: Any) -> Any:
+    # No time-out: a child may take as long as its `shutdown` says. If the supervisor dies, the
+    # call fails at once.
+    return await process.call(dest, TOPIC + request, payload, timeout=None)

@@ -1,0 +1,184 @@
+"""The guest itself: compiling, its guard, its states. What programs see is in test_programs.py."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from procession import Error, Internal, LimitExceeded, Node, NotFound
+from procession.guests.lua import preempt
+from procession.guests.lua.state import LuaState
+
+PROCESSION = Path(sys.executable).parent / "procession"
+
+
+@pytest.fixture
+def app(tmp_path):
+    """Write Lua entries, by name, and run an `async def test(node)` on a node with them."""
+
+    def app(sources, test, host="{}", **options):
+        lines = ['version: "1.0"', "namespace: app", "entries:"]
+        lines.append(f"  - {{name: processes, kind: process.host, host: {host}}}")
+        for name, source in sources.items():
+            (tmp_path / f"{name}.lua").write_bytes(
+                source if isinstance(source, bytes) else source.encode()
+            )
+            lines.append(f"  - {{name: {name}, kind: process.lua, source: 'file://{name}.lua'}}")
+        (tmp_path / "_index.yaml").write_text("\n".join(lines))
+
+        async def boot():
+            async with Node(tmp_path, **options) as node:
+                return await test(node)
+
+        return asyncio.run(boot())
+
+    app.path = tmp_path
+    return app
+
+
+def test_ten_thousand_spawns_of_an_entry_compile_it_once(app, monkeypatch):
+    compiled = []
+    call_compile = LuaState._call_compile
+
+    def count(state, source):
+        compiled.append(source.name)
+        return call_compile(state, source)
+
+    monkeypatch.setattr(LuaState, "_call_compile", count)
+    parent = """
+    local function main()
+      for _ = 1, 10000 do
+        process.spawn_monitored("app:child", "app:processes")
+      end
+      local events = process.events()
+      for _ = 1, 10000 do
+        assert(events:receive().error == nil)
+      end
+      return true
+    end
+    return { main = main }
+    """
+
+    async def test(node):
+        return await node.exec("app:parent")
+
+    assert app({"parent": parent, "child": "return { main = function() end }"}, test) is True
+    assert sorted(compiled) == ["child.lua", "parent.lua"]
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("local y = 1\n  local x = = 3", "bad.lua:2:13: unexpected symbol near '='"),
+        ("local x = 1 +", "bad.lua:1:14: unexpected symbol near <eof>"),
+        ("local s = 'ü' print('a' 'b')", "bad.lua:1:25: ')' expected near ''b''"),
+        ("local x: {number = 5", "bad.lua:1:18: "),
+        (b"\x1bLua", "bad.lua: this is compiled Lua"),
+    ],
+)
+def test_a_syntax_error_points_at_line_and_column(app, source, place):
+    async def test(node):
+        with pytest.raises(Internal) as raised:
+            node.spawn("app:bad")
+        return raised.value.message
+
+    assert app({"bad": source}, test).startswith(place)
+    done = subprocess.run(
+        [PROCESSION, "check", app.path], capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 1
+    assert f"app:bad: source: {place}" in done.stderr
+
+
+def test_a_line_for_the_shell_is_no_error(app):
+    async def test(node):
+        return await node.exec("app:script")
+
+    assert (
+        app({"script": "#!/usr/bin/env lua\nreturn { main = function() return 5 end }"}, test) == 5
+    )
+
+
+def test_a_missing_method_is_told_with_the_nearest(app):
+    async def test(node):
+        with pytest.raises(
+            NotFound, match=r"method not found: 'main' in x.lua; did you mean 'maim'"
+        ):
+            node.spawn("app:x")
+
+    app({"x": "return { maim = function() end }"}, test)
+
+
+LOOPS = {
+    "loop": "return { main = function() while true do end end }",
+    "caught": """
+    return { main = function()
+      while true do
+        pcall(function() while true do end end)
+      end
+    end }""",
+    "nested": """
+    return { main = function()
+      coroutine.wrap(function() coroutine.wrap(function() while true do end end)() end)()
+    end }""",
+    "fine": "return { main = function() return 'fine' end }",
+}
+
+
+@pytest.mark.parametrize("entry", ["app:loop", "app:caught", "app:nested"])
+def test_without_the_hook_of_the_platform_a_loop_is_ended_all_the_same(
+    app, monkeypatch, caplog, entry
+):
+    def missing(self):
+        raise AttributeError("lua_sethook")
+
+    monkeypatch.setattr(preempt.HookGuard, "__init__", missing)
+
+    async def test(node):
+        with pytest.raises(LimitExceeded, match="step limit exceeded"):
+            await node.exec(entry)
+        return await node.exec("app:fine")
+
+    assert app(LOOPS, test, host="{step_limit: 200ms}") == "fine"
+    assert "Lua cannot be preempted on this platform (lua_sethook)" in caplog.text
+
+
+def test_the_thread_of_the_guard_ends_with_its_node(app):
+    async def test(node):
+        with pytest.raises(Error):
+            await node.exec("app:loop")
+        return [one.name for one in threading.enumerate()]
+
+    assert "procession-lua-guard" in app(LOOPS, test, host="{step_limit: 100ms}")
+    assert "procession-lua-guard" not in [one.name for one in threading.enumerate()]
+
+
+def test_parcels_that_nobody_receives_are_forgotten(app):
+    """A payload between neighbours waits in their state: also for one that dies first."""
+    parent = """
+    local function main()
+      for round = 1, 30 do
+        local pid = process.spawn_monitored("app:child", "app:processes")
+        for i = 1, 100 do
+          process.send(pid, "never read", { i })
+        end
+        process.terminate(pid)
+        process.events():receive()
+      end
+      return true
+    end
+    return { main = main }
+    """
+
+    async def test(node):
+        assert await node.exec("app:parent") is True
+        state = node._lua._states["app:processes"]
+        state.discard_dropped()
+        return state.build(None)
+
+    # Numbers are used again: the next one is not far.
+    child = "return { main = function() process.inbox() process.listen('x'):receive() end }"
+    assert app({"parent": parent, "child": child}, test) < 1500
