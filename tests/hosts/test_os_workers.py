@@ -15,6 +15,7 @@ from procession import (
     AlreadyExists,
     Error,
     Invalid,
+    LimitExceeded,
     Node,
     NotFound,
     ProcessTerminated,
@@ -150,8 +151,17 @@ def test_what_cannot_cross_is_refused_at_the_sender(shared):
         puppet = world.puppet()
         with pytest.raises(Invalid, match=r"payload\['a'\]\[0\] cannot cross"):
             world.node.send(puppet.pid, "topic", {"a": [object()]})
+        for long in ("x" * (17 << 20), ["x" * (9 << 20)] * 2):
+            with pytest.raises(Invalid, match="too long for another OS process"):
+                world.node.send(puppet.pid, "topic", long)
+            with pytest.raises(Invalid, match="too long for another OS process"):
+                world.node.spawn("app:echo", WORKERS, long)
+            with pytest.raises(Invalid, match="too long for another OS process"):
+                await puppet.call(puppet.pid, "do", long)
         with pytest.raises(Invalid, match="too long for another OS process"):
-            world.node.send(puppet.pid, "topic", "x" * (17 << 20))
+            await world.node.exec("app:long", WORKERS)
+        with pytest.raises(Invalid, match="too long for another OS process"):
+            await world.node.call(world.node.spawn("app:long_reply", WORKERS), "ask")
         world.node.terminate(puppet.pid)
 
     shared(test)
@@ -428,6 +438,34 @@ def test_what_a_full_mailbox_elsewhere_refuses_is_told_in_the_log(shared, caplog
             world.node.terminate(pid)
 
     shared(test)
+
+
+@pytest.mark.semantics("6.9")
+def test_a_worker_that_takes_nothing_in_makes_its_senders_wait_and_loses_nothing(fresh):
+    async def test(world):
+        pid = world.node.spawn("app:first_bytes", WORKERS, 40)
+        done = asyncio.ensure_future(world.node.wait(pid))
+        worker = next(one for one in world.node.workers() if one["processes"])
+        os.kill(worker["os_pid"], signal.SIGSTOP)
+        sent = []
+        try:
+            with pytest.raises(LimitExceeded, match="full"):
+                for i in range(100):
+                    world.node.send(pid, "n", bytes([i]) * 4_000_000)
+                    sent.append(i)
+                    await asyncio.sleep(0)
+        finally:
+            os.kill(worker["os_pid"], signal.SIGCONT)
+        assert 10 < len(sent) < 40
+        while len(sent) < 40:
+            try:
+                world.node.send(pid, "n", bytes([len(sent)]) * 4_000_000)
+                sent.append(len(sent))
+            except LimitExceeded:
+                await asyncio.sleep(0.001)
+        assert await done == list(range(40))
+
+    fresh(test)
 
 
 # -- a worker dies -------------------------------------------------------------------------------

@@ -294,7 +294,7 @@ def test_many_short_steps_are_no_long_one(run):
 
 def test_several_steps_below_the_limit_are_no_long_one(run):
     async def main():
-        for _ in range(8):
+        for _ in range(4):
             end = time.monotonic() + LIMIT / 2
             while time.monotonic() < end:
                 pass
@@ -446,7 +446,7 @@ def test_the_stack_of_c_code_that_keeps_the_lock_is_on_stderr_while_it_does(run,
     started = time.thread_time()
     sum(range(2_000_000))
     speed = 2_000_000 / (time.thread_time() - started)
-    exceeded(run, main, int(speed * 1.4))
+    exceeded(run, main, int(speed * 1.2))
     err = capfd.readouterr().err
     assert "Stack (most recent call first):\n" in err
     assert f'File "{__file__}", line {main.__code__.co_firstlineno + 1} in main' in err
@@ -464,7 +464,7 @@ def test_who_catches_it_too_often_is_named(run, caplog):
             pass
 
     async def main():
-        survive(40, time.monotonic() + 0.5)
+        survive(40, time.monotonic() + 0.4)
 
     with pytest.raises(LimitExceeded):
         run(main, settings={"step_limit": 0.05})
@@ -474,9 +474,7 @@ def test_who_catches_it_too_often_is_named(run, caplog):
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="there it only warns")
-@pytest.mark.parametrize(
-    "main", [loop, nested, catches_exceptions, comprehends, generates, recurses, never_finishes]
-)
+@pytest.mark.parametrize("main", [loop, catches_exceptions, comprehends, recurses, never_finishes])
 def test_a_node_in_another_thread_ends_processes_too(run, main):
     failures = []
 

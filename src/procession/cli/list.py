@@ -10,7 +10,7 @@ import msgspec
 
 from procession.cli.output import fail, print_json
 from procession.core.errors import Error
-from procession.manifest.entry import HostEntry, PythonEntry, ServiceEntry
+from procession.manifest.entry import HostEntry, PythonEntry, ServiceEntry, SupervisorEntry
 from procession.manifest.loader import load_manifest
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def _as_data(entry: Entry, root: Path) -> dict[str, Any]:
 def _behind(entry: Entry, root: Path) -> str:
     if isinstance(entry, ServiceEntry):
         return f"{entry.process} on {entry.host}"
+    if isinstance(entry, SupervisorEntry):
+        return f"{entry.strategy}: {', '.join(child.id for child in entry.children)}"
     if isinstance(entry, HostEntry):
         most = entry.host.max_processes or "any number of"
         return f"{most} processes, mailboxes of {entry.host.mailbox}"

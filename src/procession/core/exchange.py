@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 from procession.core import links
-from procession.core.errors import Error, LimitExceeded, NotFound
+from procession.core.errors import Error, Invalid, LimitExceeded, NotFound
 from procession.core.event import EXIT, Event
 from procession.core.pid import creator_of, number_of, parse_pid, place_of, serial_base
 from procession.core.remote import RemoteCaller, RemoteProcess, RemoteWatcher
@@ -62,7 +62,7 @@ class Post(Protocol):
     """The links to the other places."""
 
     def post(self, place: int, frame: Frame, /) -> None:
-        """Send a frame, some time soon, in order."""
+        """Send a frame, some time soon, in order. Raises Invalid if it is too long."""
 
     def send(self, place: int, dest: str, sender: str | None, topic: str, payload: Any, /) -> None:
         """Send a message, likewise. Raises LimitExceeded if too much waits to be sent."""
@@ -173,8 +173,12 @@ class Exchange:
         self._post.post(process.place, (CALL, process.pid, sender, topic, payload, call))
 
     def reply(self, place: int, call: int, reply: Any) -> None:
-        """The answer to a call from there."""
-        self._post.post(place, (REPLY, call, reply))
+        """The answer to a call from there. Raises Invalid, also there, if it is too long."""
+        try:
+            self._post.post(place, (REPLY, call, reply))
+        except Invalid as error:
+            self._post.post(place, (REPLY, call, error))
+            raise
 
     def watch(self, process: RemoteProcess) -> None:
         """Have its home tell of its end."""
@@ -195,7 +199,10 @@ class Exchange:
     def link_down(self, process: RemoteProcess, exit: Event) -> None:
         """A process here that it is linked to has ended."""
         frame = (LINK_DOWN, process.pid, exit.sender, exit.time, exit.error)
-        self._post.post(process.place, frame)
+        try:
+            self._post.post(process.place, frame)
+        except Invalid as error:
+            self._post.post(process.place, (*frame[:-1], error))
 
     def doom(self, process: RemoteProcess, error: Error) -> None:
         """End it."""
@@ -210,7 +217,11 @@ class Exchange:
     def tell_exit(self, watcher: RemoteWatcher, exit: Event) -> None:
         """A process here that is watched from there has ended."""
         self._watchers.pop((watcher.pid, watcher.place), None)
-        self._post.post(watcher.place, (EXITED, watcher.pid, exit.time, exit.result, exit.error))
+        frame = (EXITED, watcher.pid, exit.time, exit.result, exit.error)
+        try:
+            self._post.post(watcher.place, frame)
+        except Invalid as error:  # too long to go there: the exit itself must arrive
+            self._post.post(watcher.place, (EXITED, watcher.pid, exit.time, None, error))
 
     # -- what comes in -------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import LimitExceeded
 from procession.core.exchange import MESSAGE
 from procession.hosts import wire
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-MAX_WAITING = 256 << 20
+MAX_WAITING = 64 << 20
 """Bytes that may wait to be sent over one link before a send is refused."""
 
 MAX_FRAMES = 200_000
@@ -40,9 +39,11 @@ _MOST_MISSES = 10
 class Outbox:
     """The frames for one place, in order; messages in a row that differ only in payload as one."""
 
-    __slots__ = ("_last", "_payloads", "count", "frames")
+    __slots__ = ("_last", "_payloads", "count", "frames", "full")
 
     def __init__(self) -> None:
+        self.full = False
+        """Whether too much waited to be sent when it was sent last."""
         self.frames: list[Any] = []
         self.count = 0
         self._last: tuple[str, str | None, str] | None = None
@@ -103,10 +104,10 @@ class Link:
         self._paused = False
         loop.add_reader(sock.fileno(), self._readable)
 
-    def check_room(self) -> None:
-        """Raise LimitExceeded if too much waits already."""
-        if self.waiting_bytes > MAX_WAITING:
-            raise LimitExceeded("the link to the other OS process is full", retryable=True)
+    @property
+    def full(self) -> bool:
+        """Whether too much waits to be sent."""
+        return self.waiting_bytes > MAX_WAITING
 
     def write(self, data: bytes) -> None:
         """Send now what the socket takes, and the rest when it takes more."""

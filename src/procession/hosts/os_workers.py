@@ -106,11 +106,12 @@ class WorkerPool:
             raise Unavailable(f"host {host.id} has no worker at the moment", retryable=True)
         reference = self._workers.reference(entry, to_execute)
         worker = min(self.workers.values(), key=_load)
-        worker.sent += 1
-        host.population += 1
-        return self._workers.exchange.spawn(
+        process = self._workers.exchange.spawn(
             worker.place, host.pid_prefix, host.id, reference, args, to_execute
         )
+        worker.sent += 1
+        host.population += 1
+        return process
 
     def count_processes(self) -> None:
         """Have the host know how many processes there are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Invalid
+from procession.core.errors import LimitExceeded
 from procession.core.exchange import CONTROL
 from procession.hosts import wire
 from procession.hosts.link import MAX_FRAMES, Outbox
@@ -45,9 +45,10 @@ class Places:
         driver.after_run = self.flush
 
     def post(self, place: int, frame: tuple[Any, ...]) -> None:
-        """Send a frame at the end of the slice."""
+        """Send a frame at the end of the slice. Raises Invalid if a part of it is too long."""
+        packed = tuple(map(wire.pack, frame))
         box = self._boxes.get(place) or self._new_box(place)
-        box.add(tuple(wire.to_wire(one) for one in frame))
+        box.add(packed)
         if not self._dirty:
             self._mark()
 
@@ -58,22 +59,15 @@ class Places:
     def send(self, place: int, dest: str, sender: str | None, topic: str, payload: Any) -> None:
         """Send a message at the end of the slice. Raises if too much waits, or it is too long."""
         box = self._boxes.get(place) or self._new_box(place)
-        kind = type(payload)
-        if kind is not int:
-            if (kind is str or kind is bytes) and len(payload) > wire.MAX_BATCH // 4:
-                raise Invalid(
-                    f"a payload of {len(payload)} bytes is too long for another OS process: "
-                    f"{wire.MAX_BATCH // 4} is the limit"
-                )
-            payload = wire.to_wire(payload)
+        if box.full:
+            self._check_room(place, box)
+        if type(payload) is not int:
+            payload = wire.pack(payload)
         box.add_message(dest, sender, topic, payload)
         if not self._dirty:
             self._mark()
         elif box.count > MAX_FRAMES:
             self.flush()
-            link = self._link_to(place)
-            if link is not None:
-                link.check_room()
 
     def flush(self) -> None:
         """Send all that was posted."""
@@ -86,11 +80,18 @@ class Places:
                 link = self._link_to(place)
                 if link is not None:
                     self._write(link, place, frames)
+                    box.full = link.full
         self._full.clear()
 
     def forget(self, place: int) -> None:
         """A place is down."""
         self._boxes.pop(place, None)
+
+    def _check_room(self, place: int, box: Outbox) -> None:
+        link = self._link_to(place)
+        box.full = link is not None and link.full
+        if box.full:
+            raise LimitExceeded("the link to the other OS process is full", retryable=True)
 
     def _write(self, link: Link, place: int, frames: list[Any]) -> None:
         try:

@@ -5,21 +5,19 @@ limit it warns; at the limit it has an exception raised in the code of that proc
 
     thread    sees a step that lasts -> a signal (SIGURG) to the main thread
     handler   runs in the main thread, between two instructions of whatever is at work there: raises
-              if that is code of the process, and if nothing of the runtime is at work below it
-    else      nothing is raised, and the thread tries again a moment later
+              if that is code of the process, called by nothing of the runtime
+    else      nothing is raised, and it is tried again a moment later
 
 So the runtime, and the event loop, are never left half-way. The handler is Python's, and Python
 calls it where the exception then surfaces: what was judged is what is struck. A blocking call is
 interrupted by the signal as well. Whatever the process does with the exception, its end is decided
-by then: if it goes on to a wait, it ends there.
+by then: if it goes on to a wait, it ends there. A task of a process is treated like its main.
 
 A node in another thread than the main one gets no signals. There the exception is Python's
 asynchronous one, and is set only while the thread stands at an instruction where Python looks for
 such an exception next of all (see `stands_at_a_check`): it surfaces in the frame that was judged.
 
-SIGURG since it is ignored by default and nobody's: SIGALRM, SIGPROF and the timers belong to
-others. What holds the interpreter's lock in C also holds up this thread: that is named in the log
-when it returns.
+What holds the interpreter's lock in C also holds up this thread: see cpu_alarm.py.
 """
 
 from __future__ import annotations

@@ -18,14 +18,17 @@ from uuid import UUID
 
 import msgspec
 
-from procession.core.errors import KINDS, Error, Internal, rebuild
+from procession.core.errors import KINDS, Error, Internal, Invalid, rebuild
 from procession.core.payload import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_BATCH = 64 << 20
-"""Bytes of a batch. What is longer is refused where it is sent, and where it arrives."""
+"""Bytes of a batch. What is longer is refused where it arrives."""
+
+MAX_PAYLOAD = 16 << 20
+"""Bytes of one payload, argument or result. What is longer is refused where it is sent."""
 
 _HEAD = struct.Struct(">III")
 _DATETIME, _UUID, _ERROR, _PAIRS = 1, 2, 3, 4  # the last: a map with UUIDs as keys
@@ -46,6 +49,23 @@ def encode(place: int, origin: int, frames: list[Any]) -> bytes:
     if len(body) > MAX_BATCH:
         raise ValueError(f"{len(body)} bytes in one batch; {MAX_BATCH} is the limit")
     return _HEAD.pack(len(body) + 8, place, origin) + body
+
+
+def pack(value: Any) -> Any:
+    """A payload, already copied, as it goes into a frame. Raises Invalid if it is too long."""
+    kind = type(value)
+    if kind in _PLAIN:
+        if (kind is str or kind is bytes) and len(value) > MAX_PAYLOAD:
+            raise _too_long(len(value))
+        return value
+    packed = _encoder.encode(to_wire(value))
+    if len(packed) > MAX_PAYLOAD:
+        raise _too_long(len(packed))
+    return msgspec.Raw(packed)
+
+
+def _too_long(size: int) -> Invalid:
+    return Invalid(f"{size} bytes are too long for another OS process: {MAX_PAYLOAD} is the limit")
 
 
 def to_wire(value: Any) -> Any:

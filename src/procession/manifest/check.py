@@ -17,6 +17,7 @@ _LUA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _MEMORY = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB)")
+_MOST = 1e300
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -56,6 +57,20 @@ def integer(least: int = 0) -> Callable[[Any], int]:
         if value < least:
             raise Invalid(f"expected an integer of {least} or more, got {value}")
         return value
+
+    return check
+
+
+def number(least: float, most: float = _MOST) -> Callable[[Any], float]:
+    """A number, from `least` to `most`."""
+
+    def check(value: Any) -> float:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise Invalid(f"expected a number, got {shown(value)}")
+        if not least <= value <= most:  # not a number is not either
+            limit = f"from {least:g} to {most:g}" if most < _MOST else f"of {least:g} or more"
+            raise Invalid(f"expected a number {limit}, got {value}")
+        return float(value)
 
     return check
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 DEFAULT_STEP_LIMIT = 5.0
 DEFAULT_LUA_MEMORY = 64 << 20
+
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
+Restart = Literal["permanent", "transient", "temporary"]
+DEFAULT_INTENSITY = 3
+DEFAULT_PERIOD = 5.0
+DEFAULT_SHUTDOWN = "default"
+"""It depends on what the child is: see `procession.supervision.spec`."""
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +93,25 @@ class HostEntry(Declared, frozen=True, kw_only=True):
     host: HostOptions
 
 
+class RestartOptions(msgspec.Struct, frozen=True):
+    """How a service that has failed is started again. Seconds; zero attempts are no limit."""
+
+    initial_delay: float = 1.0
+    max_delay: float = 90.0
+    backoff_factor: float = 2.0
+    jitter: float = 0.1
+    max_attempts: int = 0
+
+
 class Lifecycle(msgspec.Struct, frozen=True):
-    """When a service starts: whether with the node, and after which other entries."""
+    """When a service starts and stops: whether by itself, after which other entries. Seconds."""
 
     auto_start: bool = False
     requires: list[str] = []
+    start_timeout: float = 10.0
+    stop_timeout: float = 10.0
+    stable_threshold: float = 5.0
+    restart: RestartOptions = RestartOptions()
 
 
 class ServiceEntry(Declared, frozen=True, kw_only=True):
@@ -102,7 +123,29 @@ class ServiceEntry(Declared, frozen=True, kw_only=True):
     lifecycle: Lifecycle
 
 
-Entry = PythonEntry | LuaEntry | HostEntry | ServiceEntry
+class ChildOptions(msgspec.Struct, frozen=True):
+    """A child of a supervisor. `shutdown`: seconds, `brutal_kill`, or None: without limit."""
+
+    id: str
+    process: str
+    host: str | None
+    args: list[Any]
+    restart: Restart
+    shutdown: float | str | None
+
+
+class SupervisorEntry(Declared, frozen=True, kw_only=True):
+    """`process.supervisor`: a process that keeps others running. `host` is that of its children,
+    unless they have one of their own; None is the supervisor's. `period` is in seconds."""
+
+    strategy: Strategy
+    intensity: int
+    period: float
+    host: str | None
+    children: list[ChildOptions]
+
+
+Entry = PythonEntry | LuaEntry | HostEntry | ServiceEntry | SupervisorEntry
 
 
 def read_entry(section: Section, app: Path, **common: Any) -> Entry:
@@ -233,10 +276,77 @@ def _read_service(section: Section, find: FindSource) -> dict[str, Any]:
         "lifecycle": Lifecycle(
             auto_start=lifecycle.take("auto_start", check.flag, False),
             requires=lifecycle.items("requires", check.reference),
+            restart=_read_restart(lifecycle.section("restart")),
+            **{
+                name: lifecycle.take(name, check.duration, getattr(_LIFECYCLE, name))
+                for name in ("start_timeout", "stop_timeout", "stable_threshold")
+            },
         ),
     }
     lifecycle.close()
     return fields
+
+
+_LIFECYCLE = Lifecycle()
+_RESTART_CHECKS: dict[str, Check] = {
+    "initial_delay": check.duration,
+    "max_delay": check.duration,
+    "backoff_factor": check.number(1),
+    "jitter": check.number(0, 1),
+    "max_attempts": check.integer(),
+}
+
+
+def _read_restart(section: Section) -> RestartOptions:
+    options = RestartOptions(
+        **{
+            name: section.take(name, one, getattr(_LIFECYCLE.restart, name))
+            for name, one in _RESTART_CHECKS.items()
+        }
+    )
+    section.close()
+    return options
+
+
+def _read_supervisor(section: Section, find: FindSource) -> dict[str, Any]:
+    strategy = section.take("strategy", check.one_of(*get_args(Strategy)), "one_for_one")
+    fields = {
+        "strategy": strategy,
+        "intensity": section.take("intensity", check.integer(), DEFAULT_INTENSITY),
+        "period": section.take("period", check.duration, DEFAULT_PERIOD),
+        "host": section.take("host", check.reference, None),
+        "children": [],
+    }
+    section.expect("children")
+    ids: dict[str, int] = {}
+    for index, child in enumerate(section.sections("children")):
+        options = _read_child(child)
+        fields["children"].append(options)
+        if options.id and ids.setdefault(options.id, index) != index:
+            key = "id" if "id" in child else "process"
+            child.report(f"two children have the id {check.shown(options.id)}", key)
+        child.close()
+    if strategy == "dynamic" and "children" in section and len(ids) != 1:
+        section.report("a dynamic supervisor has one child: the pattern of all", "children")
+    return fields
+
+
+def _read_child(section: Section) -> ChildOptions:
+    process = section.require("process", check.reference, "")
+    return ChildOptions(
+        id=section.take("id", check.text, process),
+        process=process,
+        host=section.take("host", check.reference, None),
+        args=section.take("args", items, []),
+        restart=section.take("restart", check.one_of(*get_args(Restart)), "permanent"),
+        shutdown=section.take("shutdown", _shutdown, DEFAULT_SHUTDOWN),
+    )
+
+
+def _shutdown(value: Any) -> float | str | None:
+    if value in (None, "infinity"):
+        return None
+    return str(value) if value == "brutal_kill" else check.duration(value)
 
 
 KINDS: dict[str, tuple[type[Entry], ReadFields]] = {
@@ -248,5 +358,6 @@ KINDS: dict[str, tuple[type[Entry], ReadFields]] = {
     "process.host": (HostEntry, _read_host),
     "terminal.host": (HostEntry, _read_host),
     "process.service": (ServiceEntry, _read_service),
+    "process.supervisor": (SupervisorEntry, _read_supervisor),
 }
 """What each kind is read into, and what reads the keys that only it has."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from procession.core.errors import did_you_mean
-from procession.manifest.entry import KINDS, Entry, HostEntry, ServiceEntry
+from procession.manifest.entry import KINDS, Entry, HostEntry, ServiceEntry, SupervisorEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
 
     from procession.manifest.document import Keys
     from procession.manifest.loader import Manifest
     from procession.manifest.report import Report
 
-_PROCESSES = ("process.py", "process.lua")
+_PROCESSES = ("process.py", "process.lua", "process.supervisor")
 _HOSTS = ("process.host", "terminal.host")
 _IMPORTABLE = ("library.lua", "function.lua", "function.py")
 
@@ -54,8 +54,37 @@ def start_order(manifest: Manifest) -> list[ServiceEntry]:
     for id in services:
         sorter.add(id)
     for id, service in services.items():
-        sorter.add(id, *service.lifecycle.requires)
-    return [services[id] for id in sorter.static_order() if id in services]
+        sorter.add(id, *required_services(service, services))
+    return [services[id] for id in sorter.static_order()]
+
+
+def required_services(service: ServiceEntry, others: Container[str]) -> dict[str, Keys]:
+    """The services that have to run before this one, each with where that is said.
+
+    They are those in `lifecycle.requires`, and those whose id is a string in `input`. Of all
+    else that it requires, hosts and programs, there is nothing to start.
+    """
+    found: dict[str, Keys] = {}
+    for index, id in enumerate(service.lifecycle.requires):
+        if id in others:
+            found.setdefault(id, ("lifecycle", "requires", index))
+    for keys, text in _texts(service.input, ("input",)):
+        if text in others and text != service.id:
+            found.setdefault(text, keys)
+    return found
+
+
+def _texts(value: Any, keys: Keys) -> Iterator[tuple[Keys, str]]:
+    """Every string in plain data, with the way to it."""
+    pending = [(keys, value)]
+    while pending:
+        place, one = pending.pop()
+        if isinstance(one, str):
+            yield place, one
+        elif isinstance(one, list):
+            pending += [((*place, index), item) for index, item in enumerate(one)][::-1]
+        elif isinstance(one, dict):
+            pending += [((*place, key), item) for key, item in one.items()][::-1]
 
 
 def _references(entry: Entry) -> Iterator[_Reference]:
@@ -65,29 +94,50 @@ def _references(entry: Entry) -> Iterator[_Reference]:
         yield _Reference(("host",), entry.host, _HOSTS, "a host")
         for index, required in enumerate(entry.lifecycle.requires):
             yield _Reference(("lifecycle", "requires", index), required, KINDS, "an entry")
+    elif isinstance(entry, SupervisorEntry):
+        if entry.host is not None:
+            yield _Reference(("host",), entry.host, _HOSTS, "a host")
+        for index, child in enumerate(entry.children):
+            keys = ("children", index)
+            yield _Reference((*keys, "process"), child.process, _PROCESSES, "a process")
+            if child.host is not None:
+                yield _Reference((*keys, "host"), child.host, _HOSTS, "a host")
     elif not isinstance(entry, HostEntry):
         for alias, imported in entry.imports.items():
             yield _Reference(("imports", alias), imported, _IMPORTABLE, "a library or a function")
 
 
 def _check_cycles(entries: Mapping[str, Entry], reports: Mapping[str, Report]) -> None:
-    """Report the services that could start only after themselves, until no cycle is left."""
+    """Report services that could start only after themselves, and supervisors in themselves."""
     services = _services(entries)
-    requires = {id: dict.fromkeys(one.lifecycle.requires) for id, one in services.items()}
-    order = {id: position for position, id in enumerate(services)}
+    requires = {id: required_services(one, services) for id, one in services.items()}
+    _report_cycles(requires, "requires", reports)
+    supervisors = {id: one for id, one in entries.items() if isinstance(one, SupervisorEntry)}
+    children: dict[str, dict[str, Keys]] = {}
+    for id, supervisor in supervisors.items():
+        children[id] = {}
+        for index, child in enumerate(supervisor.children):
+            if child.process in supervisors:
+                children[id].setdefault(child.process, ("children", index, "process"))
+    _report_cycles(children, "supervises", reports)
+
+
+def _report_cycles(
+    graph: dict[str, dict[str, Keys]], verb: str, reports: Mapping[str, Report]
+) -> None:
+    """Report one cycle after the other, each where it is closed, until none is left."""
+    order = {id: position for position, id in enumerate(graph)}
     while True:
         try:
-            TopologicalSorter(requires).prepare()
+            TopologicalSorter(graph).prepare()
         except CycleError as error:
             # It comes in the order of starting, with one id at both ends.
             cycle = error.args[1][:0:-1]
             start = cycle.index(min(cycle, key=order.__getitem__))
             first, *others = cycle[start:] + cycle[:start]
             after = others[0] if others else first
-            index = services[first].lifecycle.requires.index(after)
-            path = " requires ".join([first, *others, first])
-            reports[first](f"a cycle: {path}", "lifecycle", "requires", index)
-            del requires[first][after]
+            path = f" {verb} ".join([first, *others, first])
+            reports[first](f"a cycle: {path}", *graph[first].pop(after))
         else:
             return
 

@@ -67,6 +67,14 @@ class Section:
         """A mapping inside. It is closed on its own."""
         return Section(self.take(key, mapping, {}), self.report.at(key))
 
+    def sections(self, key: str) -> list[Section]:
+        """A list of mappings. Each is closed on its own; a wrong one is an empty one."""
+        found: list[Any] = self.take(key, _list, [])
+        return [
+            Section(self._checked(item, mapping, {}, key, index), self.report.at(key, index))
+            for index, item in enumerate(found)
+        ]
+
     def close(self) -> None:
         """Report the keys that nobody has taken."""
         for key in self._data:

@@ -17,7 +17,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from procession import channel, process
+import procession.channel as channel
+import procession.process as process
 from procession.core.errors import (
     AlreadyExists,
     Conflict,
@@ -26,6 +27,7 @@ from procession.core.errors import (
     Invalid,
     LimitExceeded,
     NotFound,
+    did_you_mean,
 )
 from procession.core.process import LINK_FAILURE
 from procession.current import current
@@ -33,15 +35,15 @@ from procession.supervision.restart import RestartWindow
 from procession.supervision.spec import BRUTAL_KILL, ChildSpec, child_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from procession.process import Entry, Event, Message
+    from procession.process import Event, Message
     from procession.supervision.spec import SupervisorSpec
 
 log = logging.getLogger("procession.supervisor")
 
-REQUESTS = ("which_children", "start_child", "terminate_child", "restart_child", "delete_child")
 TOPIC = "supervisor."
+"""What the topics of requests start with."""
 
 
 class _Child:
@@ -55,7 +57,7 @@ class _Child:
         self.pid: str | None = None
 
 
-class _NotStarted(Exception):  # noqa: N818
+class _NotStarted(Exception):
     """A child could not be started."""
 
     def __init__(self, child: _Child, error: Error) -> None:
@@ -64,12 +66,11 @@ class _NotStarted(Exception):  # noqa: N818
 
 
 class SupervisorBody:
-    """The state of one supervisor. `functions` are the entries that are no reference, by child."""
+    """The state of one supervisor."""
 
-    def __init__(self, spec: SupervisorSpec, functions: Mapping[str, Entry]) -> None:
+    def __init__(self, spec: SupervisorSpec) -> None:
         me = current()
         self._spec = spec
-        self._functions = functions
         self._window = RestartWindow(spec.intensity, spec.period)
         self._now = me.scheduler.clock.monotonic
         self._parents = set(me.links or ())
@@ -87,11 +88,11 @@ class SupervisorBody:
         if not self._spec.dynamic:
             self._children = [_Child(spec, spec.args) for spec in self._spec.children]
         await self._start_first()
-        requests = [process.listen(TOPIC + name, message=True) for name in REQUESTS]
+        inbox = process.inbox()
         while True:
             event = self._backlog.popleft() if self._backlog else None
             if event is None:
-                got = await channel.select(self._events, *requests, process.inbox())
+                got = await channel.select(self._events, inbox)
                 if got.channel is self._events:
                     event = got.value
                 else:
@@ -178,9 +179,8 @@ class SupervisorBody:
 
     def _start(self, child: _Child) -> None:
         spec = child.spec
-        entry = self._functions.get(spec.id, spec.entry)
         try:
-            child.pid = process.spawn_linked_monitored(entry, spec.host, *child.args)
+            child.pid = process.spawn_linked_monitored(spec.entry, spec.host, *child.args)
         except Error as error:
             raise _NotStarted(child, error) from None
 
@@ -226,18 +226,24 @@ class SupervisorBody:
     # -- requests ----------------------------------------------------------------------------
 
     async def _answer(self, message: Message[Any]) -> None:
-        name = message.topic.removeprefix(TOPIC)
-        if name not in REQUESTS or not message.wants_reply:
+        topic = message.topic
+        if topic not in REQUESTS or not message.wants_reply:
             log.warning(
-                "%s %s got an unexpected message on %r",
+                "%s %s got an unexpected message on %r from %s",
                 process.id(),
                 process.pid(),
-                message.topic,
-                extra={"pid": process.pid(), "entry": process.id(), "topic": message.topic},
+                topic,
+                message.sender,
+                extra={"pid": process.pid(), "entry": process.id(), "topic": topic},
             )
+            if message.wants_reply:
+                message.reply(
+                    Invalid(f"a supervisor knows no {topic!r}{did_you_mean(topic, REQUESTS)}")
+                )
             return
+        reply: Any
         try:
-            reply = await getattr(self, f"_{name}")(message.payload)
+            reply = await REQUESTS[topic](self, message.payload)
         except _NotStarted as failed:
             reply = failed.error
         except (Invalid, NotFound, AlreadyExists, Conflict) as error:
@@ -302,3 +308,13 @@ class SupervisorBody:
                 return child
         what = "PID" if self._spec.dynamic else "id"
         raise NotFound(f"no child has the {what} {wanted!r:.100}")
+
+
+REQUESTS: dict[str, Callable[[SupervisorBody, Any], Awaitable[Any]]] = {
+    f"{TOPIC}which_children": SupervisorBody._which_children,
+    f"{TOPIC}start_child": SupervisorBody._start_child,
+    f"{TOPIC}terminate_child": SupervisorBody._terminate_child,
+    f"{TOPIC}restart_child": SupervisorBody._restart_child,
+    f"{TOPIC}delete_child": SupervisorBody._delete_child,
+}
+"""What answers each request, by its topic."""

@@ -10,22 +10,27 @@ import msgspec
 
 from procession.core.duration import seconds
 from procession.core.errors import Invalid, did_you_mean
+from procession.hosts.os_workers import importable_reference
+from procession.manifest.entry import (
+    DEFAULT_INTENSITY,
+    DEFAULT_PERIOD,
+    DEFAULT_SHUTDOWN,
+    Restart,
+    Strategy,
+    SupervisorEntry,
+)
 
 if TYPE_CHECKING:
     from procession.core.duration import Duration
     from procession.process import Entry
 
-Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
-Restart = Literal["permanent", "transient", "temporary"]
 Type = Literal["worker", "supervisor"]
 
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 RESTARTS: tuple[str, ...] = get_args(Restart)
 TYPES: tuple[str, ...] = get_args(Type)
 BRUTAL_KILL = "brutal_kill"
-DEFAULT_SHUTDOWN = 5.0
-DEFAULT_INTENSITY = 3
-DEFAULT_PERIOD = 5.0
+WORKER_SHUTDOWN = 5.0
 
 
 class ChildSpec:
@@ -52,7 +57,7 @@ class ChildSpec:
         *,
         host: str | None = None,
         restart: Restart = "permanent",
-        shutdown: Duration | None | msgspec.UnsetType = msgspec.UNSET,
+        shutdown: Duration | msgspec.UnsetType | None = msgspec.UNSET,
         type: Type = "worker",
     ) -> None:
         self.id = _text("the id of a child", id)
@@ -98,7 +103,7 @@ class SupervisorSpec:
         period: Duration = DEFAULT_PERIOD,
         name: str | None = None,
     ) -> None:
-        self.strategy = _one_of("strategy", strategy, STRATEGIES)
+        self.strategy = cast("Strategy", _one_of("strategy", strategy, STRATEGIES))
         if not isinstance(intensity, int) or isinstance(intensity, bool):
             raise TypeError(f"intensity is an integer, not {intensity!r:.100}")
         if intensity < 0:
@@ -151,6 +156,27 @@ def spec_from(data: object) -> SupervisorSpec:
     return _build(SupervisorSpec, "the spec of a supervisor", ("children",), known, data)
 
 
+def spec_of_entry(entry: SupervisorEntry, entries: Mapping[str, Any]) -> SupervisorSpec:
+    """What a manifest tells a supervisor."""
+    children = []
+    for child in entry.children:
+        nested = isinstance(entries.get(child.process), SupervisorEntry)
+        children.append(
+            ChildSpec(
+                child.id,
+                child.process,
+                child.args,
+                host=child.host or entry.host,
+                restart=child.restart,
+                shutdown=msgspec.UNSET if child.shutdown == DEFAULT_SHUTDOWN else child.shutdown,
+                type="supervisor" if nested else "worker",
+            )
+        )
+    return SupervisorSpec(
+        children, strategy=entry.strategy, intensity=entry.intensity, period=entry.period
+    )
+
+
 def _build(make: Any, what: str, required: Sequence[str], known: Sequence[str], data: Any) -> Any:
     if not isinstance(data, Mapping):
         raise Invalid(f"{what} is a mapping, not {type(data).__name__}")
@@ -173,12 +199,12 @@ def reference_of(entry: Entry) -> str | None:
     module, name = getattr(entry, "__module__", ""), getattr(entry, "__qualname__", "")
     if ":" in module or getattr(sys.modules.get(module), name, None) is not entry:
         return None
-    return f"{module}:{name}"
+    return importable_reference(entry)
 
 
 def _shutdown(value: Any, type: str) -> float | str | None:
     if value is msgspec.UNSET:
-        return None if type == "supervisor" else DEFAULT_SHUTDOWN
+        return None if type == "supervisor" else WORKER_SHUTDOWN
     if value is None or value == BRUTAL_KILL:
         return cast("str | None", value)
     limit = seconds(value)

@@ -1,10 +1,9 @@
 """Supervisors: processes that start other processes, and start them again when they fail.
 
-    from procession import supervisor
-    from procession.supervisor import ...   # no: it is `from procession import supervisor`
+    from procession import ChildSpec, supervisor
 
     pid = supervisor.start(
-        [supervisor.ChildSpec("cache", "app:cache"), supervisor.ChildSpec("web", "app:web", [8080])],
+        [ChildSpec("cache", "app:cache"), ChildSpec("web", "app:web", [8080])],
         strategy="rest_for_one",
     )
 
@@ -19,24 +18,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procession import process
+import procession.process as process
+from procession.manifest.entry import DEFAULT_INTENSITY, DEFAULT_PERIOD
 from procession.supervision.body import TOPIC, SupervisorBody
 from procession.supervision.spec import (
-    DEFAULT_INTENSITY,
-    DEFAULT_PERIOD,
     ChildSpec,
     SupervisorSpec,
-    child_from,
     reference_of,
     spec_from,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from procession.core.duration import Duration
+    from procession.manifest.entry import Strategy
     from procession.process import Entry
-    from procession.supervision.spec import Strategy
 
 __all__ = [
     "ChildSpec",
@@ -80,7 +77,10 @@ def start(
         data = {**wanted.options(), "children": [_kept(one) for one in wanted.children]}
 
         async def supervisor(data: dict[str, Any]) -> None:
-            await SupervisorBody(spec_from(data), functions).run()
+            mine = spec_from(data)
+            for one in mine.children:
+                one.entry = functions.get(one.id, one.entry)
+            await SupervisorBody(mine).run()
 
         entry = supervisor
     else:
@@ -100,9 +100,9 @@ def spec(
     period: Duration = DEFAULT_PERIOD,
     name: str | None = None,
 ) -> dict[str, Any]:
-    """The argument of `supervisor.main`, to spawn one as any process: `node.spawn(main, None, spec)`.
+    """The argument of `supervisor.main`, to spawn a supervisor as any other process.
 
-    Raises Invalid for what makes no sense, and for a function that is not at the top level of a
+    From outside of processes: `node.spawn(supervisor.main, None, supervisor.spec([...]))`. Raises Invalid for what makes no sense, and for a function that is not at the top level of a
     module.
     """
     return SupervisorSpec(
@@ -127,7 +127,7 @@ def child(
 
 async def main(spec: dict[str, Any]) -> None:
     """The entry of a supervisor; `spec` is what the function `spec` gives."""
-    await SupervisorBody(spec_from(spec), {}).run()
+    await SupervisorBody(spec_from(spec)).run()
 
 
 async def which_children(dest: str, /) -> list[dict[str, Any]]:

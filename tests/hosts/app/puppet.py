@@ -94,6 +94,20 @@ async def collect(n):
     return [await numbers.receive() for _ in range(n)]
 
 
+async def first_bytes(n):
+    numbers = process.listen("n")
+    return [(await numbers.receive())[0] for _ in range(n)]
+
+
+async def long():
+    return ["x" * (9 << 20)] * 2
+
+
+async def long_reply():
+    message = await process.listen("ask", message=True).receive()
+    message.reply(await long())
+
+
 async def count(n):
     """How many of n messages arrive twice, or out of the order of their sender."""
     last, wrong = {}, 0
