@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint types unit bench clean
+.PHONY: demo test lint types unit bench chaos clean
 
 demo: $(READY)
 	$(BIN)/procession run examples/worker_pool -x app:main
@@ -20,6 +20,10 @@ types: $(READY)
 
 unit: $(READY)
 	$(BIN)/pytest
+
+# Death at random for as long as asked: CHAOS_SECONDS=3600 make chaos
+chaos: $(READY)
+	CHAOS_SECONDS=$${CHAOS_SECONDS:-600} $(BIN)/pytest -s tests/system/test_chaos.py
 
 bench: $(READY)
 	$(BIN)/python bench/run.py
