@@ -155,7 +155,7 @@ async def pool_of_one(n):
     return await boot()
 
 
-# -- what a death and a birth take ------------------------------------------------------------------
+# -- what a death and a birth take -------------------------------------------------------------
 
 
 async def idle():

@@ -13,7 +13,7 @@ FLOORS = [
     {"core"},
     {"manifest", "current", "process", "channel", "time"},
     {"guests"},
-    {"hosts"},
+    {"hosts", "supervision"},
     {"node"},
     {"worker"},
     {"cli", "__init__"},

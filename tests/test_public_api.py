@@ -7,9 +7,9 @@ import pytest
 import procession
 
 PUBLIC = {
-    "AlreadyExists", "Canceled", "ChannelClosed", "Conflict", "Error", "Internal", "Invalid",
-    "LimitExceeded", "Node", "NotFound", "PermissionDenied", "ProcessTerminated", "RateLimited",
-    "Timeout", "Unavailable", "channel", "process", "run", "time",
+    "AlreadyExists", "Canceled", "ChannelClosed", "ChildSpec", "Conflict", "Error", "Internal",
+    "Invalid", "LimitExceeded", "Node", "NotFound", "PermissionDenied", "ProcessTerminated",
+    "RateLimited", "Timeout", "Unavailable", "channel", "process", "run", "supervisor", "time",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ The floors, each importing only from those below it:
 
     cli                                   the command line
     node                                  puts everything together: manifest in, running node out
-    hosts                                 where processes run: the event loop
+    hosts, supervision                    where processes run; what keeps them running
     guests                                what runs in a process: a Python coroutine
     process, channel, time, current       the face: what process code imports
     manifest                              what an app says of itself
@@ -29,11 +29,14 @@ from procession.core.errors import (
     Unavailable,
 )
 from procession.node import Node, run
+from procession.supervision import supervisor
+from procession.supervision.spec import ChildSpec
 
 __all__ = [
     "AlreadyExists",
     "Canceled",
     "ChannelClosed",
+    "ChildSpec",
     "Conflict",
     "Error",
     "Internal",
@@ -49,5 +52,6 @@ __all__ = [
     "channel",
     "process",
     "run",
+    "supervisor",
     "time",
 ]

@@ -11,7 +11,9 @@ import asyncio
 import contextvars
 import gc
 import logging
+import math
 import os
+import random
 import sys
 from pathlib import Path
 from threading import get_ident
@@ -34,12 +36,15 @@ from procession.manifest.entry import (
     HostOptions,
     LuaEntry,
     PythonEntry,
+    SupervisorEntry,
     change_host,
 )
 from procession.manifest.loader import Manifest, load_manifest, with_settings
+from procession.supervision.keeper import Keeper
+from procession.supervision.supervisor import function_of_entry, supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from types import TracebackType
 
     from procession.core.event import Event
@@ -51,7 +56,7 @@ log = logging.getLogger("procession.process")
 
 T = TypeVar("T")
 
-_PROCESSES = ("process.py", "process.lua")
+_PROCESSES = ("process.py", "process.lua", "process.supervisor")
 _FUNCTIONS = ("function.py", "function.lua")
 
 DEFAULT_HOST = "app:processes"
@@ -88,6 +93,8 @@ class Node:
         self._guest: PythonGuest | None = None
         self._lua: LuaGuest | None = None
         self._workers: OsWorkers | None = None
+        self._services: Keeper | None = None
+        self._stop_until = math.inf
 
     # -- life --------------------------------------------------------------------------------
 
@@ -98,10 +105,14 @@ class Node:
         loop = asyncio.get_running_loop()
         self._guest = guest = PythonGuest(loop, contextvars.copy_context())
         self._driver = driver = InlineDriver(loop, guest.adopt, self._load, self._on_failure)
-        self._lua = LuaGuest(self.manifest.root, self._lua_entry, self._host_options)
+        self._lua = LuaGuest(
+            self.manifest.root, self._lua_entry, self._host_options, self.manifest.entries.get
+        )
         self._lua.kernel = driver.kernel
         self.make_hosts(driver)
         self._default_host = next(iter(driver.kernel.hosts))
+        self._stop_until = math.inf
+        self._services = Keeper(driver.kernel, self.manifest, random.random)
         sys.path.insert(0, str(self.manifest.root))
         if self._workers is not None:
             try:
@@ -157,7 +168,9 @@ class Node:
     async def stop(self, grace: Duration | None = None) -> None:
         """End all processes: CANCEL, then, when the grace is over, terminate. Then be stopped.
 
-        A second call while the first one waits cuts it short with its own grace.
+        Services come first, each after those that require it. The others get CANCEL after them,
+        but for the children of supervisors, whose business that is. A second call while the
+        first one waits cuts it short with its own grace.
         """
         driver, guest = self._driver, self._guest
         if driver is None or guest is None:
@@ -171,12 +184,22 @@ class Node:
             host.stop()
         drained = _Drained(kernel.local_processes())
         waits: list[asyncio.Future[None]] = [drained.future]
-        if self._workers is not None:
-            waits.append(asyncio.ensure_future(self._workers.stop(patience)))
+        clock = kernel.scheduler.clock.monotonic
+        self._stop_until = min(self._stop_until, clock() + patience)
+        self._keeper.halt(patience)
         try:
+            if patience > 0 and not self._keeper.at_rest:
+                resting = asyncio.ensure_future(self._keeper.rest())
+                await asyncio.wait([resting], timeout=patience)
+                resting.cancel()
+                patience = max(0.0, self._stop_until - clock())
+            if self._workers is not None:
+                waits.append(asyncio.ensure_future(self._workers.stop(patience)))
             if patience > 0:
+                others_do = supervised(kernel.local_processes(), self.manifest.entries)
                 for process in kernel.local_processes():
-                    kernel.cancel(None, process.pid, "the node is stopping", patience)
+                    if process.pid not in others_do:
+                        kernel.cancel(None, process.pid, "the node is stopping", patience)
                 await asyncio.wait(waits, timeout=patience)
         finally:
             for process in kernel.local_processes():
@@ -190,6 +213,7 @@ class Node:
 
     def _close(self, driver: InlineDriver, guest: PythonGuest) -> None:
         if self._driver is driver:  # else another call of `stop` was faster
+            self._keeper.abandon()
             self._driver = self._guest = None
             if self._workers is not None:
                 self._workers.close()
@@ -262,6 +286,37 @@ class Node:
         """The PID of the owner of a name. Raises NotFound."""
         return self._kernel.names.lookup(name).pid
 
+    # -- services ------------------------------------------------------------------------------
+
+    async def start_service(self, id: str, /) -> None:
+        """Start a service after all that it requires, and wait until it runs, or has exited.
+
+        Raises its error if it fails for good, NotFound, Conflict while it is being stopped.
+        """
+        await self._keeper.start_one(id)
+
+    async def stop_service(self, id: str, /) -> None:
+        """Stop a service after all that require it, and wait until they have ended."""
+        await self._keeper.stop_one(id)
+
+    async def run_services(self, ids: Iterable[str], /) -> bool:
+        """Start services and what they require, and wait until all of them have come to rest.
+
+        True if none has failed or had to be terminated.
+        """
+        return await self._keeper.run(ids)
+
+    def hold_services(self) -> None:
+        """Start no service any more, nor again. A signal handler may call it."""
+        if self._services is not None:
+            self._services.held = True
+
+    @property
+    def _keeper(self) -> Keeper:
+        if self._driver is None or self._services is None:
+            raise _not_running()
+        return self._services
+
     # -- what can be seen ----------------------------------------------------------------------
 
     def processes(self) -> list[dict[str, Any]]:
@@ -271,6 +326,10 @@ class Node:
     def workers(self) -> list[dict[str, Any]]:
         """Every OS process of the hosts with `os_workers`: its host, os_pid, state, processes."""
         return [] if self._workers is None else self._workers.statistics()
+
+    def services(self) -> list[dict[str, Any]]:
+        """Every service of the manifest: its id, state, pid, attempts (to restart), last error."""
+        return self._keeper.statistics()
 
     def statistics(self) -> dict[str, int]:
         """How much there is of what, now."""
@@ -289,7 +348,7 @@ class Node:
     @property
     def _kernel(self) -> Kernel:
         if self._driver is None:
-            raise Invalid("the node is not running: use `async with Node(...) as node`")
+            raise _not_running()
         kernel = self._driver.kernel
         if kernel.scheduler.thread != get_ident():
             raise Invalid(
@@ -305,11 +364,14 @@ class Node:
         """
         assert self._guest is not None
         if isinstance(entry, str):
-            declared = self.manifest.entries.get(entry)
+            entries = self.manifest.entries
+            declared = entries.get(entry)
             if isinstance(declared, LuaEntry):
                 assert self._lua is not None
                 self._check_kind(declared, to_execute)
                 return self._lua.program(declared)
+            if isinstance(declared, SupervisorEntry):
+                return self._guest.program(function_of_entry(declared, entries), declared.id)
             return self._guest.program(self._function(entry, to_execute), entry)
         if not callable(entry):
             raise TypeError(
@@ -373,6 +435,10 @@ class Node:
             entry=process.entry,
             kind=error.kind,
         )
+
+
+def _not_running() -> Invalid:
+    return Invalid("the node is not running: use `async with Node(...) as node`")
 
 
 class _Drained:

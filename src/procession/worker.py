@@ -151,7 +151,7 @@ class WorkerNode(Node):
             self._loads[best] = self._loads.get(best, 0) + 1
         return best
 
-    # -- to the parent -----------------------------------------------------------------------------
+    # -- to the parent --------------------------------------------------------------------------
 
     def tell(self, what: str, *args: Any) -> None:
         """Say something to the parent."""
@@ -188,7 +188,7 @@ class WorkerNode(Node):
             self.tell("load", *load)
         self._places.flush()
 
-    # -- from the parent ---------------------------------------------------------------------------
+    # -- from the parent ------------------------------------------------------------------------
 
     def _on_batch(self, place: int, origin: int, body: bytes) -> None:
         frames = wire.decode(body)

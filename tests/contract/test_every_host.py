@@ -34,7 +34,9 @@ def promises():
     for module in modules:
         for name, function in inspect.getmembers(module, lambda one: hasattr(one, "semantics")):
             yield pytest.param(
-                f"{module.__name__}:{name}", id=name, marks=pytest.mark.semantics(*function.semantics)
+                f"{module.__name__}:{name}",
+                id=name,
+                marks=pytest.mark.semantics(*function.semantics),
             )
 
 
@@ -74,6 +76,7 @@ HELD_ELSEWHERE = {
     "the_errors_of_send": "6.9: its PID 0xfffff is one of the parent, where it is not looked for",
     "a_pid_is_never_a_name": "6.9: its PID is one of the parent, where it is not looked for",
     "a_full_mailbox_is_told_to_the_sender": "6.9: true means handed to the link that leads there",
+    "a_cascade_runs_along_a_chain_of_links": "6.9: the last of the chain, which it does not watch",
 }
 """Programs that cannot hold as they are written where the other process may be far: why."""
 
@@ -100,7 +103,9 @@ def lua_node(request, tmp_path_factory):
     text = index.read_text()
     before = "host: {lua: {state: shared}}"
     assert text.count(before) == 1
-    index.write_text(text.replace(before, f"host: {{os_workers: 2, lua: {{state: {request.param}}}}}"))
+    index.write_text(
+        text.replace(before, f"host: {{os_workers: 2, lua: {{state: {request.param}}}}}")
+    )
     with asyncio.Runner() as runner:
         node = Node(app)
         runner.run(node.start())

@@ -117,7 +117,8 @@ LUA = """
 local function old(parent)
   process.registry.register("server")
   local n = process.listen("n"):receive()
-  local closed <close> = setmetatable({}, { __close = function() process.send(parent, "closed", n) end })
+  local closing = { __close = function() process.send(parent, "closed", n) end }
+  local closed <close> = setmetatable({}, closing)
   coroutine.spawn(function() process.listen("never"):receive() end)
   local ok, err = process.upgrade("app:missing")
   assert(ok == nil and err:kind() == errors.NOT_FOUND)
@@ -131,7 +132,8 @@ local function new(state, parent)
   for _ = 1, 2 do
     total = total + numbers:receive()
   end
-  return { total = total, name = process.registry.lookup("server") == process.pid(), id = process.id() }
+  local named = process.registry.lookup("server") == process.pid()
+  return { total = total, name = named, id = process.id() }
 end
 
 local function main()

@@ -1,4 +1,4 @@
-"""The programs of the user's document, in Lua as it has them: `examples/seed`, by the command line."""
+"""The programs of the user's document, in Lua as it has them (`examples/seed`), by command line."""
 
 import re
 import subprocess

@@ -27,7 +27,10 @@ def set_up_logs(log_format: str, level: str) -> None:
         ]
         renderer: Any = structlog.processors.JSONRenderer()
     else:
-        shared.append(structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False))
+        shared += [
+            _add_fields_of_programs,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+        ]
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ, pad_event_to=0
         )
@@ -42,6 +45,15 @@ def set_up_logs(log_format: str, level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel("WARNING")
+
+
+def _add_fields_of_programs(
+    logger: object, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """What Lua programs log has its fields beside the text: our own says all in the text."""
+    if event["_record"].name.partition("procession.lua")[0] == "":
+        structlog.stdlib.ExtraAdder()(logger, method, event)
+    return event
 
 
 def _add_traceback(

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -19,11 +19,8 @@ from procession.cli.output import errors_of, fail
 from procession.core.duration import parse_duration
 from procession.core.errors import Error, Invalid
 from procession.guests.failure import describe, log_with_traceback, traceback_of
-from procession.manifest.resolve import start_order
+from procession.manifest.entry import ServiceEntry
 from procession.node import Node, run_loop
-
-if TYPE_CHECKING:
-    from procession.manifest.entry import ServiceEntry
 
 log = logging.getLogger("procession.run")
 
@@ -201,48 +198,23 @@ async def _run_entry(
         return exit_code(await node.exec(entry, host, *args))
 
 
-async def _run_services(node: Node, services: list[ServiceEntry], grace: float) -> int:
-    running = []
+async def _run_services(node: Node, services: list[str], grace: float) -> int:
     async with node, _StopOnSignals(node, grace) as stop:
-        for service in services:
-            if not stop.requested:
-                running.append(asyncio.create_task(_run_service(node, service)))
-                await asyncio.sleep(0)  # it spawns now, before what requires it
-        return 0 if all(await asyncio.gather(*running)) else 1
+        if stop.requested:
+            return 0
+        return 0 if await node.run_services(services) else 1
 
 
-def _services_to_start(node: Node) -> list[ServiceEntry]:
-    """Those with auto_start and what they require, each after what it requires."""
-    order = start_order(node.manifest)
-    wanted = {service.id for service in order if service.lifecycle.auto_start}
-    for service in reversed(order):
-        if service.id in wanted:
-            wanted |= set(service.lifecycle.requires)
+def _services_to_start(node: Node) -> list[str]:
+    """Those with auto_start. They bring what they require."""
+    services = [one for one in node.manifest.entries.values() if isinstance(one, ServiceEntry)]
+    wanted = [service.id for service in services if service.lifecycle.auto_start]
     if not wanted:
         raise Invalid(
             "nothing to run: the app has no process.service with lifecycle.auto_start; "
             "run one entry with -x ns:name"
         )
-    return [service for service in order if service.id in wanted]
-
-
-async def _run_service(node: Node, service: ServiceEntry) -> bool:
-    try:
-        pid = node.spawn(service.process, service.host, *service.input)
-        _log_service(service, logging.INFO, f"started {pid}")
-        await node.wait(pid)
-    except Error as error:
-        if error.kind == "Terminated":
-            _log_service(service, logging.WARNING, "was terminated")
-        else:
-            _log_service(service, logging.ERROR, f"failed: {error.message}")
-        return False
-    _log_service(service, logging.INFO, "exited")
-    return True
-
-
-def _log_service(service: ServiceEntry, level: int, what: str) -> None:
-    log.log(level, "service %s %s", service.id, what, extra={"service": service.id})
+    return wanted
 
 
 class _StopOnSignals:
@@ -278,6 +250,7 @@ class _StopOnSignals:
 
     def _on_signal(self, number: int, frame: object) -> None:
         self.requested += 1
+        self._node.hold_services()
         if self.requested > 2:
             os._exit(128 + number)
         # In our context: the one that was interrupted may be that of a process, to which the

@@ -223,7 +223,7 @@ class Exchange:
         except Invalid as error:  # too long to go there: the exit itself must arrive
             self._post.post(watcher.place, (EXITED, watcher.pid, exit.time, None, error))
 
-    # -- what comes in -------------------------------------------------------------------------------
+    # -- what comes in --------------------------------------------------------------------------
 
     def receive(self, place: int, frames: Iterable[Any]) -> None:
         """Act on frames from another place."""
@@ -375,7 +375,7 @@ class Exchange:
         if process is not None:
             self._kernel.cancel(sender, pid, reason, deadline)
 
-    # -- places ------------------------------------------------------------------------------------
+    # -- places ---------------------------------------------------------------------------------
 
     def place_up(self, place: int) -> None:
         """A place can be reached."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ParentNames(NameRegistry):
-    """The registry of the node. `publish` tells the workers: a name, and its owner's PID or None."""
+    """The registry of the node. `publish` tells the workers a name, and its owner's PID or None."""
 
     def __init__(self, publish: Callable[[str, str | None], None]) -> None:
         super().__init__()

@@ -148,7 +148,7 @@ class OsWorkers:
         kernel.settle(self.exchange)
         kernel.names = ParentNames(self._publish)
 
-    # -- life ------------------------------------------------------------------------------------
+    # -- life -----------------------------------------------------------------------------------
 
     def add(self, host: Host, count: int, step_limit: float, memory: int) -> None:
         """Give a host its workers; `memory`, in bytes, is for each of them, zero is no limit."""
@@ -198,7 +198,7 @@ class OsWorkers:
         """Each worker, by its place."""
         return [worker.statistics() for worker in self._workers.values()]
 
-    # -- workers -----------------------------------------------------------------------------------
+    # -- workers --------------------------------------------------------------------------------
 
     def _start(self, pool: WorkerPool) -> None:
         place, self._next_place = self._next_place, self._next_place + 1
@@ -323,7 +323,7 @@ class OsWorkers:
         interval = min((pool.patience for pool in self._pools), default=1.0) / 8
         self._later(min(interval, 1.0), self._look_after)
 
-    # -- traffic -------------------------------------------------------------------------------------
+    # -- traffic --------------------------------------------------------------------------------
 
     def _link_to(self, place: int) -> Link | None:
         worker = self._workers.get(place)

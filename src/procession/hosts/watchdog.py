@@ -108,6 +108,8 @@ class Watchdog:
         except OSError:
             self._alarm = None
         self._looked = 0.0  # when the last look began
+        self._held = 0.0
+        self._held_by = 0  # the step that the alarm has interrupted
         self._seen = 0.0  # when the last look began that is complete
         self._computed = 0.0  # by the thread of the kernel, until the last look
         # The step that is under way, as far as it was seen.
@@ -231,11 +233,16 @@ class Watchdog:
         self, strand: Strand | None, task: ProcessTask | None, tick: float, starved: float
     ) -> float:
         """Look at what is at work; the seconds until the next look."""
-        now = time.monotonic()
+        now = self._looked  # and no later: between the two the lock may have been lost for long
         key = id(task if strand is None else strand)
         if key != self._key or (self._beaten if strand is None else self._scheduler.stepped):
             self._scheduler.stepped = False
-            self._begin(key, strand, task, now if task else max(now - starved, self.began))
+            self._begin(key, strand, task, now)
+            if key == self._held_by:
+                self._since = max(now - starved, self.began)
+            elif strand is not None:
+                self._held = starved  # perhaps by this step: the alarm's handler will know
+        self._held_by = 0
         process = self._process
         if process is None:
             self._seen = self._looked
@@ -291,6 +298,7 @@ class Watchdog:
         self._key = self._strikes = 0
         self._first_try = self._next_try = self._next_report = 0.0
         self._process = self._task = None
+        self._held = 0.0
 
     def _beat(self) -> None:
         """Called by the loop: no task is in the midst of a step that it was in before."""
@@ -424,9 +432,22 @@ class Watchdog:
     # -- in the main thread, by the signal ---------------------------------------------------
 
     def starved(self) -> bool:
-        """Whether the thread should have looked for long; it now gets the chance to."""
-        if not self.asleep and time.monotonic() - self._seen > 2 * _TICK:
-            now = time.monotonic()
+        """Whether what is interrupted has exceeded its limit, while the thread could not look.
+
+        Called for the alarm, and so within the step that has set it off. The thread now gets the
+        chance to look, or it had it a moment ago.
+        """
+        now = time.monotonic()
+        process = self._process
+        if self.asleep:
+            pass
+        elif self._held and process is not None and self._still():
+            self._since = max(self._since - self._held, self.began)
+            self._held = 0.0
+            if now - self._since >= process.host.step_limit:
+                self._due = self.waiting = True
+        elif now - self._seen > 2 * _TICK:
+            self._held_by = id(self._scheduler.current)
             for _ in range(_PATIENCE):
                 if self._seen > now or self.asleep:
                     break

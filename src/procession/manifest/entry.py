@@ -310,18 +310,19 @@ def _read_restart(section: Section) -> RestartOptions:
 
 def _read_supervisor(section: Section, find: FindSource) -> dict[str, Any]:
     strategy = section.take("strategy", check.one_of(*get_args(Strategy)), "one_for_one")
+    children: list[ChildOptions] = []
     fields = {
         "strategy": strategy,
         "intensity": section.take("intensity", check.integer(), DEFAULT_INTENSITY),
         "period": section.take("period", check.duration, DEFAULT_PERIOD),
         "host": section.take("host", check.reference, None),
-        "children": [],
+        "children": children,
     }
     section.expect("children")
     ids: dict[str, int] = {}
     for index, child in enumerate(section.sections("children")):
         options = _read_child(child)
-        fields["children"].append(options)
+        children.append(options)
         if options.id and ids.setdefault(options.id, index) != index:
             key = "id" if "id" in child else "process"
             child.report(f"two children have the id {check.shown(options.id)}", key)
@@ -343,7 +344,7 @@ def _read_child(section: Section) -> ChildOptions:
     )
 
 
-def _shutdown(value: Any) -> float | str | None:
+def _shutdown(value: Any) -> Any:
     if value in (None, "infinity"):
         return None
     return str(value) if value == "brutal_kill" else check.duration(value)

@@ -83,6 +83,8 @@ class Service:
         self.error: Error | None = None
         """Why it failed last, or that it had to be terminated."""
         self.process: Process | None = None
+        self.pid: str | None = None
+        """Of its process, also when that has ended."""
         self.requires: list[Service] = []
         self.dependents: list[Service] = []
         self.timer: Timer | None = None
@@ -205,6 +207,16 @@ class Services:
                 pending += neighbours(service)
         return [service for id, service in self._services.items() if id in found]
 
+    @property
+    def all(self) -> list[Service]:
+        """Every service, after those that it requires."""
+        return list(self._services.values())
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing happens any more."""
+        return all(service.at_rest for service in self._services.values())
+
     # -- what can be asked for -----------------------------------------------------------------
 
     def start(self, ids: Iterable[str]) -> list[Service]:
@@ -242,6 +254,15 @@ class Services:
         until = float("inf") if within is None else self._now() + seconds(within)
         self._order_halt(services, _Halt(reason, until, None))
         return services
+
+    def abandon(self) -> None:
+        """The node has ended: whatever was not heard of before never will be."""
+        for service in reversed(self.all):
+            if not service.at_rest:
+                self._drop_timer(service)
+                service.process = None
+                service.error = service.error or Unavailable("the node has stopped without it")
+                self._rest(service, STOPPED)
 
     # -- starting ----------------------------------------------------------------------------
 
@@ -285,6 +306,7 @@ class Services:
             return
         links.watch(_Watch(self, service), process)
         service.process = process
+        service.pid = process.pid
         if process.away:
             self.runs(service)  # it is handed over; how it fares there comes back as its end
             return
@@ -301,8 +323,7 @@ class Services:
         """Its process has come to its first wait."""
         self._drop_timer(service)
         service.attempts.started(self._now())
-        assert service.process is not None
-        self._change(service, RUNNING, f"started {service.process.pid}")
+        self._change(service, RUNNING, f"started {service.pid}")
         for dependent in service.dependents:
             self._proceed(dependent)
 
@@ -310,9 +331,11 @@ class Services:
 
     def ended(self, service: Service, exit: Event) -> None:
         """Its process has ended. Called within the end of the process: it only takes note."""
+        error = exit.error
+        if service.state == STARTING and error is None:
+            self.runs(service)  # it ended before it ever waited
         self._drop_timer(service)
         service.process = None
-        error = exit.error
         if service.halt is not None or self.held:
             service.error = error
             self._rest_halted(service)
@@ -417,12 +440,12 @@ class Services:
         extra = {
             "service": service.id,
             "state": state,
-            "pid": None if service.process is None else service.process.pid,
+            "pid": service.pid,
             "attempt": service.attempts.count,
             "delay": None if delay is None else round(delay, 3),
         }
         log.log(level, "service %s %s", service.id, text, extra=extra)
-        for watcher in list(self.watchers):
+        for watcher in self.watchers[:]:
             watcher(service)
 
 

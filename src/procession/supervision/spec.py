@@ -147,13 +147,16 @@ def child_from(data: object) -> ChildSpec:
     """A child spec that came as plain data, or is one. Raises Invalid."""
     if isinstance(data, ChildSpec):
         return data
-    return _build(ChildSpec, "a child spec", ("id", "entry"), ChildSpec.__slots__, data)
+    built: ChildSpec = _build(ChildSpec, "a child spec", ("id", "entry"), ChildSpec.__slots__, data)
+    return built
 
 
 def spec_from(data: object) -> SupervisorSpec:
     """The spec of a supervisor that came as plain data. Raises Invalid."""
     known = ("children", "strategy", "intensity", "period", "name")
-    return _build(SupervisorSpec, "the spec of a supervisor", ("children",), known, data)
+    what = "the spec of a supervisor"
+    built: SupervisorSpec = _build(SupervisorSpec, what, ("children",), known, data)
+    return built
 
 
 def spec_of_entry(entry: SupervisorEntry, entries: Mapping[str, Any]) -> SupervisorSpec:

@@ -19,19 +19,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import procession.process as process
-from procession.manifest.entry import DEFAULT_INTENSITY, DEFAULT_PERIOD
+from procession.manifest.entry import DEFAULT_INTENSITY, DEFAULT_PERIOD, SupervisorEntry
 from procession.supervision.body import TOPIC, SupervisorBody
 from procession.supervision.spec import (
     ChildSpec,
     SupervisorSpec,
     reference_of,
     spec_from,
+    spec_of_entry,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from procession.core.duration import Duration
+    from procession.core.process import Process
     from procession.manifest.entry import Strategy
     from procession.process import Entry
 
@@ -102,8 +104,8 @@ def spec(
 ) -> dict[str, Any]:
     """The argument of `supervisor.main`, to spawn a supervisor as any other process.
 
-    From outside of processes: `node.spawn(supervisor.main, None, supervisor.spec([...]))`. Raises Invalid for what makes no sense, and for a function that is not at the top level of a
-    module.
+    From outside of processes: `node.spawn(supervisor.main, None, supervisor.spec([...]))`. Raises
+    Invalid for what makes no sense, and for a function that is not at the top level of a module.
     """
     return SupervisorSpec(
         children, strategy=strategy, intensity=intensity, period=period, name=name
@@ -180,3 +182,26 @@ async def _call(dest: str, request: str, payload: Any) -> Any:
     # No time-out: a child may take as long as its `shutdown` says. If the supervisor dies, the
     # call fails at once.
     return await process.call(dest, TOPIC + request, payload, timeout=None)
+
+
+def function_of_entry(
+    entry: SupervisorEntry, entries: Mapping[str, Any]
+) -> Callable[[], Coroutine[Any, Any, None]]:
+    """What a supervisor of a manifest runs. `entries` are those of the manifest."""
+    wanted = spec_of_entry(entry, entries)
+
+    async def supervisor() -> None:
+        await SupervisorBody(wanted).run()
+
+    return supervisor
+
+
+def supervised(processes: Iterable[Process], entries: Mapping[str, Any]) -> set[str]:
+    """Those of the processes that their supervisors will stop."""
+    return {
+        pid
+        for process in processes
+        if isinstance(entries.get(process.entry), SupervisorEntry)
+        or process.entry.startswith(f"{__name__}:")
+        for pid in process.monitoring or ()
+    }

@@ -2,6 +2,18 @@
 
 import re
 
+from promises.children import (
+    Puppet,
+    child,
+    end_of,
+    fails_with_an_error,
+    far,
+    near,
+    promise,
+    says_who_it_is,
+    waits_forever,
+)
+
 from procession import (
     Conflict,
     Error,
@@ -13,17 +25,6 @@ from procession import (
     Unavailable,
     process,
     time,
-)
-from promises.children import (
-    Puppet,
-    child,
-    end_of,
-    fails_with_an_error,
-    far,
-    near,
-    promise,
-    says_who_it_is,
-    waits_forever,
 )
 
 PID = re.compile(r"\{contract:(inline|workers)\|0x[0-9a-f]{5,}\}")

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-
-from procession import ChannelClosed, Invalid, channel, process
 from promises.children import (
     arrived,
     changes_its_argument,
@@ -23,6 +21,8 @@ from promises.children import (
     returns_what_cannot_cross,
     waits_forever,
 )
+
+from procession import ChannelClosed, Invalid, channel, process
 
 BERLIN = timezone(timedelta(hours=2))
 PLAIN = [

@@ -1,8 +1,6 @@
 """SEMANTICS 9: monitors and links."""
 
 import pytest
-
-from procession import AlreadyExists, Invalid, NotFound, ProcessTerminated, process
 from promises.children import (
     arrived,
     beside,
@@ -17,6 +15,8 @@ from promises.children import (
     promise,
     waits_forever,
 )
+
+from procession import AlreadyExists, Invalid, NotFound, ProcessTerminated, process
 
 EXIT, LINK_DOWN = process.event.EXIT, process.event.LINK_DOWN
 LINK_FAILED = "linked process failed"

@@ -76,6 +76,12 @@ async def sleeping():
     await process.listen("wake up").receive()
 
 
+async def flooded():
+    """Takes a message now and then: it will never be through."""
+    async for _ in process.listen("n"):
+        await time.sleep("50ms")
+
+
 async def os_pid():
     return os.getpid()
 

@@ -86,7 +86,12 @@ local function new_require(chunk, env, loaded)
         if not id then
           error(kit.new_error(kind, message), 2)
         end
-        value = run_chunk(chunks[id], env, loaded)
+        if id == true then
+          kit.module("funcs")
+          value = kit.imported_function(reference)
+        else
+          value = run_chunk(chunks[id], env, loaded)
+        end
         if value == nil then
           value = true
         end

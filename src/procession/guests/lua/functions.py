@@ -11,17 +11,18 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from procession.core import alarm
 from procession.core.channel import Channel, ReceiveChannel
-from procession.core.errors import AlreadyExists, Error, Internal, Invalid, did_you_mean
+from procession.core.errors import AlreadyExists, Error, Invalid, did_you_mean
 from procession.core.message import check_topic
 from procession.core.names import check_name
 from procession.core.payload import copy_payload
 from procession.guests.lua.modules import PARTS
+from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.process import LuaProcess
 from procession.guests.lua.state import Parcel
 from procession.guests.lua.values import all_from_flat, from_scalar, text
@@ -29,11 +30,8 @@ from procession.guests.lua.values import all_from_flat, from_scalar, text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procession.core.kernel import Kernel
     from procession.core.process import Process
     from procession.guests.lua.guest import LuaGuest
-
-F = TypeVar("F", bound="Callable[..., Any]")
 
 _MODULES = files("procession.guests.lua").joinpath("modules")
 
@@ -62,30 +60,11 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-def answering(function: F) -> F:
-    """True and what the function gives; or False and the parts of the Error that it raised."""
-
-    @wraps(function)
-    def answer(self: Functions, *args: Any) -> Any:
-        try:
-            given = function(self, *args)
-        except Error as error:
-            return self.failed(error)
-        except TypeError as error:
-            return None, str(error).encode(errors="replace")
-        except Exception as error:  # a bug of ours must not become a Python object in Lua
-            return self.failed(Internal(f"{type(error).__name__}: {error}"))
-        return given if type(given) is tuple else (True, given)
-
-    return answer  # type: ignore[return-value]
-
-
-class Functions:
+class Functions(Part):
     """The functions for all Lua states of a node."""
 
     def __init__(self, guest: LuaGuest) -> None:
-        self._guest = guest
-        self._kernel: Kernel | None = None
+        super().__init__(guest)
         self._names: dict[bytes, str] = {}
 
     def __call__(self, name: bytes) -> Any:
@@ -97,32 +76,9 @@ class Functions:
             return self._make_send()
         if name == b"send_copy":
             return self._make_send_copy()
-        if name.startswith(b"_") or name in (b"failed", b"kernel", b"me"):
+        if name.startswith(b"_") or hasattr(Part, name.decode()):
             return None
         return getattr(self, name.decode(), None)
-
-    @property
-    def kernel(self) -> Kernel:
-        """The kernel of the node."""
-        if self._kernel is None:
-            self._kernel = self._guest.kernel
-        return self._kernel
-
-    def me(self) -> LuaProcess:
-        """The process that is calling."""
-        strand: Any = self.kernel.scheduler.current
-        return strand if type(strand) is LuaProcess else strand.process
-
-    def failed(self, error: Error) -> tuple[Any, ...]:
-        """An error for Lua."""
-        strand: Any = self.kernel.scheduler.current
-        return (
-            False,
-            error.kind.encode(),
-            error.message.encode(errors="replace"),
-            error.retryable,
-            *strand.state.carry(error.details),
-        )
 
     def _text(self, name: bytes) -> str:
         """A PID, topic or name: few different ones, used again and again."""
@@ -420,7 +376,9 @@ class Functions:
         return did_you_mean(text(word), text(known).split("\n")).encode()
 
     def library(self, reference: bytes) -> Any:
-        """Compile a library of the manifest in the state of the caller; its chunk."""
+        """Compile a library of the manifest in the state of the caller; its chunk. True: a function."""
+        if self._guest.is_function(text(reference)):
+            return True
         try:
             return self._guest.library(self.me().state, text(reference))
         except Error as error:

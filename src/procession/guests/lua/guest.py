@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from procession.core.errors import Internal, Invalid, NotFound, did_you_mean
 from procession.guests.lua.functions import Functions
@@ -18,25 +19,34 @@ if TYPE_CHECKING:
     from procession.core.host import Host
     from procession.core.kernel import Kernel
     from procession.core.process import Process
-    from procession.manifest.entry import HostOptions, LuaEntry
+    from procession.manifest.entry import Declared, HostOptions, LuaEntry
+
+_FUNCTIONS = ("function.py", "function.lua")
 
 
 class LuaGuest:
-    """Lua processes on one event loop. `entry_of` gives the Lua entry of a reference, or None."""
+    """Lua processes on one event loop.
+
+    `entry_of` gives the Lua entry of a reference, or None; `declared` any entry of the manifest.
+    """
 
     def __init__(
         self,
         root: Path,
         entry_of: Callable[[str], LuaEntry | None],
         options_of: Callable[[str], HostOptions],
+        declared: Callable[[str], Declared | None],
     ) -> None:
         self._root = root
         self._entry_of = entry_of
         self._options_of = options_of
+        self._declared = declared
         self._sources: dict[str, Source] = {}
         self._states: dict[str, LuaState] = {}
         self._functions = Functions(self)
         self.modules = MODULES
+        self.arguments: WeakKeyDictionary[Process, list[str]] = WeakKeyDictionary()
+        """The string arguments of processes on a terminal."""
         self.module_functions: dict[str, Any] = functions_of_modules(self)
         self.guard = new_guard()
         self.kernel: Kernel = None  # type: ignore[assignment]  # set by whoever makes both
@@ -79,6 +89,21 @@ class LuaGuest:
                 self._states[host.id] = state
         return state
 
+    def is_terminal(self, host_id: str) -> bool:
+        """Whether the processes of a host have the terminal."""
+        entry = self._declared(host_id)
+        return entry is not None and entry.kind == "terminal.host"
+
+    def is_function(self, reference: str) -> bool:
+        """Whether an entry can be executed only."""
+        entry = self._declared(reference)
+        return entry is not None and entry.kind in _FUNCTIONS
+
+    def meta_of(self, reference: str) -> dict[Any, Any]:
+        """What the manifest says about an entry for whoever wants to know."""
+        entry = self._declared(reference)
+        return {} if entry is None else entry.meta
+
     def library(self, state: LuaState, reference: str) -> bytes:
         """Compile what another entry imports; its chunk. Raises NotFound or Internal."""
         entry = self._entry_of(reference)
@@ -109,7 +134,8 @@ def read_source(entry: LuaEntry, root: Path) -> Source:
     except OSError as error:
         raise Internal(f"{name}: {error.strerror}") from None
     method = None if entry.kind == "library.lua" else entry.method
-    return Source(entry.id, name, content, method, entry.modules, entry.imports)
+    modules = [module for module in entry.modules if module in MODULES]
+    return Source(entry.id, name, content, method, modules, entry.imports)
 
 
 class LuaProgram:
@@ -130,11 +156,17 @@ class LuaProgram:
         state = guest.state(host, options)
         chunk = state.chunk(self._source)
         process = LuaProcess(kernel, host, pid, self.entry, state, guest.guard, options.step_limit)
-        process.launch(chunk, self._method, args)
+        if guest.is_terminal(host.id):
+            guest.arguments[process] = [arg for arg in args if isinstance(arg, str)]
+        try:
+            process.launch(chunk, self._method, args)
+        except BaseException:
+            process.drop_attached()
+            raise
         return process
 
     def replace(self, process: Process, args: Sequence[Any]) -> Any:
-        """What a process waits for to become this program. Raises Invalid, or what its chunk raises."""
+        """What a process waits for to become this program. Raises what its chunk raises."""
         if not isinstance(process, LuaProcess):
             raise Invalid(f"{self.entry} is Lua: only a Lua process can become it")
         chunk = process.state.chunk(self._source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lupa import lua54
 
@@ -28,10 +28,18 @@ if TYPE_CHECKING:
     from procession.guests.lua.state import LuaState
 
 
+class Attached(Protocol):
+    """What a program has started and must not outlive it: a subscription, a call."""
+
+    def owner_ended(self) -> None:
+        """The program has ended."""
+
+
 class LuaProcess(LuaBody, Process):
     """A process whose body is a Lua coroutine."""
 
     __slots__ = (
+        "attached",
         "computed",
         "context",
         "coroutine",
@@ -74,6 +82,7 @@ class LuaProcess(LuaBody, Process):
         self.strands: dict[LuaStrand, None] | None = None
         self.interrupted: LuaBody | None = None
         """The one of its strands that was interrupted: it goes on before any other."""
+        self.attached: dict[Attached, None] | None = None
         self.context: dict[str, Any] | None = None
         self.unlistened: list[Any] | None = None
         """Channels that were closed while there was something to receive."""
@@ -99,6 +108,7 @@ class LuaProcess(LuaBody, Process):
         """Go on as another program; what the old one has to close is closed."""
         self._drop_strands()
         self.drop()
+        self.drop_attached()
         self.nested = None
         self.entry = successor.entry
         self.coroutine, self.pointer = successor.coroutine, successor.pointer
@@ -174,6 +184,7 @@ class LuaProcess(LuaBody, Process):
             return
         self._drop_strands()
         self.drop()
+        self.drop_attached()
         state, self.state = self.state, None
         self._drop_parcels(state)
         if len(state.dropped) > 1000:
@@ -183,6 +194,23 @@ class LuaProcess(LuaBody, Process):
         for pointer in self.nested or ():
             state.owners.pop(pointer, None)
         self.kernel.exited(self, result, error)
+
+    def attach(self, one: Attached) -> None:
+        """Have `one` told when this process ends, or becomes another program."""
+        if self.attached is None:
+            self.attached = {}
+        self.attached[one] = None
+
+    def detach(self, one: Attached) -> None:
+        """Undo that, if it still stands."""
+        if self.attached is not None:
+            self.attached.pop(one, None)
+
+    def drop_attached(self) -> None:
+        """Its program has ended: tell whatever lived for it."""
+        attached, self.attached = self.attached, None
+        for one in attached or ():
+            one.owner_ended()
 
     def _drop_strands(self) -> None:
         strands, self.strands = self.strands, None

@@ -341,7 +341,7 @@ local overlay
 local function overlay_metatable(library)
   local metatable = overlays[library]
   if metatable == nil then
-    metatable = { __metatable = false }
+    metatable = { __metatable = false, __library = library }
     function metatable.__index(own, key)
       local value = library[key]
       if type(value) == "table" and metatable_of(value) == nil then

@@ -31,7 +31,7 @@ PARTS = (*MODULES, "time_layout", "check")
 _HALVES: dict[str, tuple[type[Part], str]] = {
     "json": (Json, "encode decode"),
     "logger": (Logs, "enabled write"),
-    "io": (Terminal, "is_here args write flush read read_line note_arguments"),
+    "io": (Terminal, "is_here args write flush read read_line"),
     "env": (Environment, "get get_all"),
     "uuid": (Uuids, "v1 v3 v4 v5 v7 validate parse version format"),
     "ctx": (Context, "get all"),

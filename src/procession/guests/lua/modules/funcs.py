@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core import links
 from procession.core.channel import ReceiveChannel
-from procession.core.errors import Canceled, ChannelClosed, Error, Invalid
+from procession.core.errors import Canceled, ChannelClosed, Error
 from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.values import text
 
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 class Call:
     """A function that runs, or has run. It watches its process and is attached to its caller."""
 
-    __slots__ = ("_done", "_owner", "_process", "channel", "error", "is_canceled", "result")
+    __slots__ = (
+        "_done",
+        "_owner",
+        "_process",
+        "__weakref__",
+        "channel",
+        "error",
+        "is_canceled",
+        "result",
+    )
 
     def __init__(self, owner: LuaProcess, process: Process) -> None:
         self._owner: LuaProcess | None = owner
@@ -100,35 +109,28 @@ class Calls(Part):
         return Call(me, process)
 
     @answering
-    def waiting(self, call: Any) -> Any:
+    def waiting(self, call: Call) -> Any:
         """What waits for the end of a call."""
-        return _checked(call).wait
+        return call.wait
 
     @answering
-    def outcome(self, call: Any) -> Any:
+    def outcome(self, call: Call) -> Any:
         """The result, or None while there is none. Raises the error of the function."""
-        one = _checked(call)
-        return self.carried(one.result) if one.error is None else self.failed(one.error)
+        return self.carried(call.result) if call.error is None else self.failed(call.error)
 
-    def is_complete(self, call: Any) -> bool:
+    def is_complete(self, call: Call) -> bool:
         """Whether it has ended."""
-        return _checked(call).is_complete
+        return call.is_complete
 
-    def is_canceled(self, call: Any) -> bool:
+    def is_canceled(self, call: Call) -> bool:
         """Whether it was canceled."""
-        return _checked(call).is_canceled
+        return call.is_canceled
 
-    def channel(self, call: Any) -> Any:
+    def channel(self, call: Call) -> Any:
         """The channel that gets its result."""
-        return _checked(call).channel
+        return call.channel
 
     @answering
-    def cancel(self, call: Any) -> Any:
+    def cancel(self, call: Call) -> Any:
         """End it."""
-        return True, _checked(call).cancel()
-
-
-def _checked(call: Any) -> Call:
-    if type(call) is not Call:
-        raise Invalid("this is no future")
-    return call
+        return True, call.cancel()

@@ -5,7 +5,7 @@
 
 local kit = ...
 
-local type, next, setmetatable, rawget, select = type, next, setmetatable, rawget, select
+local type, next, setmetatable, rawget = type, next, setmetatable, rawget
 local host, tostring, metatable_of = kit.host, kit.tostring, kit.metatable_of
 local check = kit.module("check")
 
@@ -21,7 +21,7 @@ local function is_logger(v)
     return false
   end
   local metatable = metatable_of(v)
-  return v == logger or metatable == Logger or (metatable ~= nil and rawget(metatable, "__index") == logger)
+  return v == logger or metatable == Logger or (metatable ~= nil and rawget(metatable, "__library") == logger)
 end
 
 local function arguments(first, ...)
@@ -64,7 +64,8 @@ for name, level in next, LEVELS do
       local all = add_fields({}, rawget(self, FIELDS) or {})
       add_fields(all, fields or {})
       local own_name = rawget(self, NAME)
-      kit.outcome(nil, kit.with_flat(host.logger_write, 2, "field", level, type(own_name) == "string" and own_name or "", tostring(message), all))
+      local record = type(own_name) == "string" and own_name or ""
+      kit.with_flat(host.logger_write, 2, "field", level, record, tostring(message), all)
     end
   end
 end

@@ -14,17 +14,15 @@ import threading
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from procession.core.errors import Unavailable
 from procession.guests.lua.modules.part import Part, answering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from procession.core.scheduler import Scheduler, Strand
     from procession.guests.lua.guest import LuaGuest
-    from procession.guests.lua.process import LuaProcess
 
 _CHUNK = 65536
 _MAX_LINE = 64 << 20  # a longer line comes in pieces
@@ -38,20 +36,15 @@ class Terminal(Part):
         super().__init__(guest)
         self._input = _Input()
         self._broken: dict[str, str] = {}
-        self._arguments: WeakKeyDictionary[LuaProcess, list[str]] = WeakKeyDictionary()
 
     def is_here(self) -> bool:
         """Whether the process that calls is on a host with a terminal."""
         return self._guest.is_terminal(self.me().host.id)
 
-    def note_arguments(self, process: LuaProcess, args: Sequence[Any]) -> None:
-        """Remember the arguments of a process, for `args`."""
-        self._arguments[process] = [arg for arg in args if isinstance(arg, str)]
-
     @answering
     def args(self) -> Any:
         """The arguments of the process that are strings."""
-        return self.carried(self._arguments.get(self.me(), []))
+        return self.carried(self._guest.arguments.get(self.me(), []))
 
     @answering
     def write(self, stream: bytes, content: bytes) -> Any:
