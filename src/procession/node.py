@@ -44,7 +44,7 @@ from procession.supervision.keeper import Keeper
 from procession.supervision.supervisor import function_of_entry, supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping
     from types import TracebackType
 
     from procession.core.event import Event

@@ -23,7 +23,7 @@ from procession.core.host import Host
 from procession.hosts import wire
 from procession.hosts.link import Link
 from procession.hosts.names import WorkerNames
-from procession.hosts.os_workers import MAIN, importable_reference
+from procession.hosts.os_workers import MAIN
 from procession.hosts.places import Places
 from procession.manifest.entry import HostEntry
 from procession.node import Node, run_loop
@@ -75,10 +75,12 @@ class _Elsewhere:
         place = self._node.least_loaded(host.id)
         if place == self._node.place:
             return None
-        reference = entry if isinstance(entry, str) else importable_reference(entry)
-        return self._node.exchange.spawn(
+        reference = self._node._reference(entry, to_execute)
+        process = self._node.exchange.spawn(
             place, host.pid_prefix, host.id, reference, args, to_execute
         )
+        self._node.count_spawn(place)
+        return process
 
 
 class WorkerNode(Node):
@@ -146,10 +148,11 @@ class WorkerNode(Node):
         if not places:
             return PARENT
         self._loads[self.place] = self._kernel.hosts[self._own].population
-        best = min(places, key=lambda place: (self._loads.get(place, 0), place != self.place))
-        if best != self.place:
-            self._loads[best] = self._loads.get(best, 0) + 1
-        return best
+        return min(places, key=lambda place: (self._loads.get(place, 0), place != self.place))
+
+    def count_spawn(self, place: int) -> None:
+        """A process is on its way to a place, which has not told of it yet."""
+        self._loads[place] = self._loads.get(place, 0) + 1
 
     # -- to the parent --------------------------------------------------------------------------
 

@@ -235,6 +235,7 @@ def test_json_logs_of_services_name_the_service(app):
     code, lines = json_lines("run", app)
     assert code == 0
     assert [line["event"] for line in lines if line.get("service") == "app:service"] == [
+        "service app:service starting",
         "service app:service started {app:processes|0x00001}",
         "service app:service exited",
     ]

@@ -437,7 +437,11 @@ def test_a_service_can_ask_the_one_it_requires(tmp_path):
 def test_a_service_that_fails_makes_the_exit_code_1_and_the_others_go_on(tmp_path):
     services(
         tmp_path,
-        bad=("fails", "[bad]", "{auto_start: true}"),
+        bad=(
+            "fails",
+            "[bad]",
+            "{auto_start: true, restart: {max_attempts: 1, initial_delay: 1ms}}",
+        ),
         good=("ends", "[good]", "{auto_start: true}"),
     )
     done = procession("run", tmp_path)

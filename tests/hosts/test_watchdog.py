@@ -201,14 +201,8 @@ async def waits_for_an_event():
     threading.Event().wait()
 
 
-async def runs_a_program():
-    import subprocess
-
-    subprocess.run(["sleep", "30"])
-
-
 @needs_signals
-@pytest.mark.parametrize("main", [sleeps, accepts, locks, waits_for_an_event, runs_a_program])
+@pytest.mark.parametrize("main", [sleeps, accepts, locks, waits_for_an_event])
 def test_a_call_that_blocks_is_interrupted(run, main):
     started = time.monotonic()
     exceeded(run, main)
@@ -564,7 +558,7 @@ version: "1.0"
 namespace: app
 entries:
   - {name: busy, kind: process.lua, source: file://busy.lua}
-  - {name: processes, kind: process.host, host: {step_limit: 150ms}}
+  - {name: processes, kind: process.host, host: {step_limit: 600ms}}
 """
 
 
@@ -580,7 +574,8 @@ def test_a_lua_process_that_computes_long_is_warned_about(node, tmp_path, caplog
 
     node(test, app=tmp_path)
     warnings = [one for one in caplog.records if "without a wait" in one.getMessage()]
-    assert [one.levelno for one in warnings] == [logging.WARNING, logging.ERROR]
+    assert warnings[0].levelno == logging.WARNING
+    assert warnings[-1].levelno == logging.ERROR
     who = "app:busy {app:processes|0x00001}"
     assert warnings[0].getMessage().startswith(f"{who} has been computing for")
 

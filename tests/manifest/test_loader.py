@@ -225,7 +225,8 @@ def test_a_name_of_other_characters_is_refused(app, name):
         (
             "{name: x, kind: qqq}",
             "app:x: kind: unknown kind 'qqq'; it can be process.py, function.py, process.lua, "
-            "function.lua, library.lua, process.host, terminal.host, process.service",
+            "function.lua, library.lua, process.host, terminal.host, process.service, "
+            "process.supervisor",
         ),
     ],
 )

@@ -344,7 +344,7 @@ def test_a_signal_stops_services_gracefully_with_exit_code_0(app, which):
     for name in ("db", "web"):
         assert running.mentions(f"{name} pid.cancel") == 1
         assert f"{name} ended by itself" in running.lines
-        assert running.mentions(f"service app:{name}_service exited") == 1
+        assert running.mentions(f"service app:{name}_service stopped") == 1
     assert_no_noise(running)
 
 

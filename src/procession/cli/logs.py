@@ -48,7 +48,7 @@ def set_up_logs(log_format: str, level: str) -> None:
 
 
 def _add_fields_of_programs(
-    logger: object, method: str, event: MutableMapping[str, Any]
+    logger: Any, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """What Lua programs log has its fields beside the text: our own says all in the text."""
     if event["_record"].name.partition("procession.lua")[0] == "":

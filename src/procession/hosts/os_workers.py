@@ -337,6 +337,9 @@ class OsWorkers:
         if place:
             link = self._link_to(place)
             if link is not None:
+                # What an earlier batch of this worker made the parent say, such as that a name is
+                # free, goes first: whoever reads this one may have seen the end of its owner.
+                self.places.flush()
                 link.write(wire.forward(place, origin, body))
                 if link.waiting_bytes > _HIGH and worker.link is not None:
                     worker.link.pause(True)

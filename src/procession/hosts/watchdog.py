@@ -200,10 +200,7 @@ class Watchdog:
                 idle = 0
 
     def _current_task(self) -> ProcessTask | None:
-        try:
-            task = asyncio.current_task(self._loop)
-        except RuntimeError:
-            return None
+        task = asyncio.current_task(self._loop)
         return task if isinstance(task, ProcessTask) and task.owner is not None else None
 
     def _set_alarm(self) -> float:
@@ -272,10 +269,8 @@ class Watchdog:
             self._beaten = False
             if not self._beat_sent:
                 self._beat_sent = True
-                try:
+                with contextlib.suppress(RuntimeError):  # the loop is closed
                     self._loop.call_soon_threadsafe(self._beat)
-                except RuntimeError:  # the loop is closed
-                    return
         elif isinstance(strand, Process):
             self._process = strand
         else:
@@ -332,9 +327,7 @@ class Watchdog:
             signal.pthread_kill(self._ident, signal.SIGURG)
             time.sleep(_RETRY)
             return tick if self.waiting else _RETRY
-        if _ASYNC:
-            return _RETRY if self._strike_by_exception(process) else tick
-        return tick
+        return _RETRY if _ASYNC and self._strike_by_exception(process) else tick
 
     def _report(self, process: PythonProcess, elapsed: float) -> None:
         """Name what cannot be interrupted."""

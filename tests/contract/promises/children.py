@@ -108,6 +108,12 @@ async def beside(other):
     return await _puppet(lambda os_pid: os_pid == other.os_pid)
 
 
+async def crowd():
+    """Have the next children spawned elsewhere: there are fewer."""
+    for _ in range(8):
+        await near()
+
+
 async def pairs():
     """Two puppets here, two of which one is here, in both orders, and two elsewhere."""
     for one, two in ((near, near), (near, far), (far, near), (far, far)):
@@ -279,6 +285,21 @@ async def tidies_up(parent):
             process.send(parent, "tidied", "waited")
         except BaseException as error:
             process.send(parent, "tidied", type(error).__name__)
+
+
+async def finds_a_name_free(parent, owner, name):
+    """At once when it sees EXIT: neither the name nor the PID is there any more."""
+    process.monitor(owner)
+    process.registry.lookup(name)
+    process.send(parent, "ready")
+    await end_of(owner)
+    for act in (process.registry.lookup, process.monitor):
+        try:
+            act(name if act is process.registry.lookup else owner)
+        except NotFound:
+            continue
+        return f"{act.__name__} still works"
+    return True
 
 
 class Job(msgspec.Struct):

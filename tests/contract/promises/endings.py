@@ -11,6 +11,7 @@ from promises.children import (
     end_of,
     fails,
     far,
+    finds_a_name_free,
     near,
     next_event,
     pairs,
@@ -75,6 +76,25 @@ async def whoever_has_seen_exit_finds_the_names_free():
                     await watcher.do("lookup", name)
                 await watcher.do("register", name)
                 assert await watcher.do("unregister", name) is True
+
+
+@promise("7.2")
+async def the_names_are_free_at_the_moment_of_exit():
+    ready = process.listen("ready")
+    for where in (near, far):
+        for giver in (near, far):
+            for _ in range(4):
+                owner, other = await where(), await giver()
+                await other.do("register", "free at once", owner.pid)
+                watchers = []
+                for _ in range(2):
+                    args = (process.pid(), owner.pid, "free at once")
+                    watchers.append(child(finds_a_name_free, *args, how="spawn_monitored"))
+                    await ready.receive()
+                owner.tell("return", None)
+                ends = [await next_event() for _ in watchers]
+                assert {event.sender for event in ends} == set(watchers)
+                assert [event.result for event in ends] == [True, True]
 
 
 @promise("7.2", "8.4")

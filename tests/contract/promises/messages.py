@@ -19,7 +19,7 @@ from promises.children import (
     takes_what_it_gets,
 )
 
-from procession import Error, Invalid, NotFound, Timeout, Unavailable, channel, process
+from procession import Invalid, NotFound, Timeout, Unavailable, channel, process
 
 
 class Task(msgspec.Struct):
@@ -58,8 +58,8 @@ async def a_send_to_a_dead_pid_is_not_found_or_lost():
     for pid in await dead():
         try:
             process.send(pid, "t", 1)
-        except NotFound as error:
-            assert "process not found" in error.message
+        except NotFound:
+            pass
         assert await arrived(process.events()) == []
 
 
@@ -202,12 +202,8 @@ async def calls_at_the_same_time_get_their_own_replies():
 @promise("6.3")
 async def a_call_to_one_that_ends_without_a_reply_is_unavailable_at_once():
     async for one, two in pairs():
-        try:
+        with pytest.raises(Unavailable, match="ended without a reply"):
             await one.do("call", two.pid, "do", ["return", None], TIMEOUT)
-        except Unavailable as error:
-            assert "ended without a reply" in error.message
-        else:
-            raise AssertionError("no error")
 
 
 @promise("6.3")
@@ -226,8 +222,8 @@ async def a_call_to_a_dead_pid_fails():
             await process.call(pid, "do", ["pid"], timeout=TIMEOUT)
 
 
-@promise("6.8")
-async def a_message_to_one_that_ends_is_never_an_error_of_another_kind():
+@promise("6.1", "7.2", "9.1")
+async def a_flood_to_one_that_ends_is_taken_or_not_found():
     for where in (near, far):
         puppet = await where()
         witness = await beside(puppet)
@@ -236,7 +232,9 @@ async def a_message_to_one_that_ends_is_never_an_error_of_another_kind():
         try:
             for i in range(200):
                 process.send(puppet.pid, "t", i)
-                await process.exec(echo, None) if i % 100 == 0 else None
-        except Error as error:
-            assert isinstance(error, NotFound)
+                if i % 100 == 0:
+                    await process.exec(echo, None)
+        except NotFound:
+            pass
         assert (await witness.event())["sender"] == puppet.pid
+        assert await witness.poll() == []

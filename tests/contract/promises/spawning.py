@@ -6,6 +6,7 @@ from promises.children import (
     beside,
     child,
     collects,
+    crowd,
     echo,
     end_of,
     fails,
@@ -104,6 +105,7 @@ async def what_is_done_to_a_child_right_after_its_spawn_is_done():
 
 @promise("5.3")
 async def what_the_caller_can_know_of_a_spawn_is_raised_at_once():
+    await crowd()
     for entry, host, error, message in (
         ("contract:of.the-manifes", None, NotFound, "entry not found.*of.the-manifest"),
         ("contract:no_process", None, NotFound, "entry not found"),

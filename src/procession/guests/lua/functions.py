@@ -376,7 +376,7 @@ class Functions(Part):
         return did_you_mean(text(word), text(known).split("\n")).encode()
 
     def library(self, reference: bytes) -> Any:
-        """Compile a library of the manifest in the state of the caller; its chunk. True: a function."""
+        """Compile a library in the state of the caller: its chunk. True: it is a function."""
         if self._guest.is_function(text(reference)):
             return True
         try:

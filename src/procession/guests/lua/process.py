@@ -194,6 +194,8 @@ class LuaProcess(LuaBody, Process):
         for pointer in self.nested or ():
             state.owners.pop(pointer, None)
         self.kernel.exited(self, result, error)
+        if state.own:
+            state.close()
 
     def attach(self, one: Attached) -> None:
         """Have `one` told when this process ends, or becomes another program."""

@@ -120,6 +120,8 @@ class LuaState:
         memory: int | None = None,
     ) -> None:
         self.dropped: list[int] = []
+        self.own = memory is not None
+        """Whether it is that of one process, and ends with it."""
         self.runtime: Any = lua54.LuaRuntime(
             encoding=None,
             source_encoding="utf-8",
@@ -163,7 +165,7 @@ class LuaState:
         there is no circle, and it is freed at once.
         """
         held = vars(self)
-        for name in [name for name in held if name not in ("dropped", "owners")]:
+        for name in [name for name in held if name not in ("dropped", "own", "owners")]:
             held[name] = None
 
     # -- chunks --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The modules that Lua programs may require: each in its file, `<name>.lua`, some with a Python half.
+"""The modules that Lua programs may require: a file `<name>.lua` each, and for most a Python half.
 
 A module is a chunk that is called once per Lua state with `kit` (see setup.lua) and returns the
 table that all processes of the state share: so nothing that can change is reachable from it.

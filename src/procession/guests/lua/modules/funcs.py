@@ -5,6 +5,7 @@ A call is a process on the host of its caller. It ends with its caller.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from procession.core import links
@@ -23,10 +24,10 @@ class Call:
     """A function that runs, or has run. It watches its process and is attached to its caller."""
 
     __slots__ = (
+        "__weakref__",
         "_done",
         "_owner",
         "_process",
-        "__weakref__",
         "channel",
         "error",
         "is_canceled",
@@ -52,10 +53,8 @@ class Call:
 
     async def wait(self) -> None:
         """Wait for the end."""
-        try:
+        with suppress(ChannelClosed):
             await self._done.receive()
-        except ChannelClosed:
-            pass
 
     def cancel(self) -> bool:
         """End it; False if it has ended before."""

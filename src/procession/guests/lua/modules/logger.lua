@@ -31,6 +31,12 @@ local function arguments(first, ...)
   return logger, first, ...
 end
 
+-- A program's own __tostring may fail.
+local function text(v)
+  local ok, shown = pcall(tostring, v)
+  return ok and shown or type(v)
+end
+
 local function data(v)
   local kind = type(v)
   if kind == "string" or kind == "number" or kind == "boolean" then
@@ -41,12 +47,12 @@ local function data(v)
       return copy
     end
   end
-  return tostring(v)
+  return text(v)
 end
 
 local function add_fields(to, fields)
   for key, value in next, fields do
-    to[type(key) == "string" and key or tostring(key)] = data(value)
+    to[type(key) == "string" and key or text(key)] = data(value)
   end
   return to
 end
@@ -65,7 +71,7 @@ for name, level in next, LEVELS do
       add_fields(all, fields or {})
       local own_name = rawget(self, NAME)
       local record = type(own_name) == "string" and own_name or ""
-      kit.with_flat(host.logger_write, 2, "field", level, record, tostring(message), all)
+      kit.with_flat(host.logger_write, 2, "field", level, record, text(message), all)
     end
   end
 end

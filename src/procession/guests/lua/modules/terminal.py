@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -192,10 +193,8 @@ class _Input:
             data = os.read(descriptor, _CHUNK)
         except OSError as error:
             failure = error.strerror or str(error)
-        try:
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to read it
             loop.call_soon_threadsafe(self._arrived, data, failure)
-        except RuntimeError:
-            pass  # the loop is closed: nobody is left to read it
 
     def _arrived(self, data: bytes, failure: str | None) -> None:
         self._is_fetching = False
