@@ -25,8 +25,11 @@ def run(*args, **options):
     )
 
 
-@pytest.mark.parametrize(("code", "output"), list(programs("docs/tutorial.md")))
-def test_a_program_of_the_tutorial_prints_what_the_page_says(code, output, tmp_path):
+PAGES = ["docs/tutorial.md", "docs/how-to/supervise.md"]
+
+
+@pytest.mark.parametrize(("code", "output"), [one for page in PAGES for one in programs(page)])
+def test_a_program_of_the_docs_prints_what_the_page_says(code, output, tmp_path):
     (tmp_path / "program.py").write_text(code)
     done = run("program.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -393,11 +393,11 @@ class Services:
         if service.state == EXITED:
             for dependent in service.dependents:
                 self._proceed(dependent)
-        elif service.state == FAILED:
+        elif service.state == FAILED and not all(one.at_rest for one in service.dependents):
             error = _unavailable(service)
             others = [one for one in self.with_dependents([service.id]) if one is not service]
             self._order_halt(others, _Halt(error.message, float("inf"), error))
-        for required in service.requires:
+        for required in reversed(service.requires):
             self._try_halt(required)
 
     # -- stopping ----------------------------------------------------------------------------
@@ -416,11 +416,11 @@ class Services:
         halt = service.halt
         if halt is None or service.state not in (STARTING, RUNNING):
             return
-        if not all(dependent.at_rest for dependent in service.dependents):
-            return
-        if service.process is None:
+        if service.process is None:  # it is between two restarts, or waits
             self._drop_timer(service)
             self._rest_halted(service)
+            return
+        if not all(dependent.at_rest for dependent in service.dependents):
             return
         self._drop_timer(service)
         limit = min(service.entry.lifecycle.stop_timeout, max(0.0, halt.until - self._now()))

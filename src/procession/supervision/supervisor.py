@@ -66,9 +66,10 @@ def start(
     It starts its children when it first runs; a call such as `which_children` waits for that. If
     one does not start, those started before are stopped and the supervisor fails; over the link
     so does the caller, unless it traps links. It stops its children and ends normally when it is
-    cancelled, and with an error when the caller fails. With a `name`, it registers.
+    cancelled, and with an error when the caller fails. A `name` is registered for it.
 
-    Raises Invalid for what makes no sense, and what `process.spawn` raises.
+    Raises Invalid for what makes no sense, AlreadyExists for a name that is taken, and what
+    `process.spawn` raises.
     """
     wanted = SupervisorSpec(
         children, strategy=strategy, intensity=intensity, period=period, name=name
@@ -87,7 +88,15 @@ def start(
         entry = supervisor
     else:
         data = wanted.data()
-    return (process.spawn_linked if link else process.spawn)(entry, host, data)
+    pid = (process.spawn_linked if link else process.spawn)(entry, host, data)
+    if name is not None:
+        try:
+            process.registry.register(name, pid)
+        except BaseException:
+            process.unlink(pid)
+            process.terminate(pid)
+            raise
+    return pid
 
 
 def _kept(child: ChildSpec) -> dict[str, Any]:

@@ -116,6 +116,25 @@ def test_a_type_becomes_spaces(template):
     assert COMPILE(plain) is None
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "function f(a«:typeof(y)») end",
+        "f(function(a«:typeof(y)») end)",
+        "function o:m«<T:typeof(y)>»() end",
+        "function f«<T={number}>»() end",
+        "function f«< T = 'a' >»() end",
+        "function f«<A, T... = ()->()>»() end",
+        "local function f«<T\n=-1>»() end",
+        "function f«<const>»() end",
+    ],
+)
+def test_a_lone_type_that_looks_like_plain_lua_is_seen(template):
+    typed, plain = erased(template)
+    assert erase_types(typed) == plain
+    assert COMPILE(plain) is None
+
+
 PLAIN = rb"""#!/usr/bin/lua
 local a <const>, b <close> = 1, nil
 type = 5; export = 6; local type = type; type.x = a.type; print(type(x), type "x", type {})
@@ -439,6 +458,39 @@ def test_a_value_without_an_end_is_too_deep():
 
 def test_a_type_that_is_only_itself_ends():
     assert run("type A = A\nreturn A:is(1)") == ("nil", "expected A, got number")
+
+
+@pytest.mark.parametrize(
+    ("declaration", "value", "outcome"),
+    [
+        # What is met on many ways is looked at once.
+        ("{left: Tree, right: Tree}?", "{left = v, right = v}", "true"),
+        ("{next: Tree, a: 1} | {next: Tree, b: 1} | nil", "{next = v, b = 1}", "true"),
+        ("{next: Tree, a: 1} | {next: Tree, b: 1} | nil", "{next = v, b = i - 1}", "false"),
+        ("Tree | Tree", "i", "false"),
+        ("Tree | Tree", "nil", "false"),
+        ("Tree | Tree", "0/0", "false"),
+        ("Tree | Tree | nil", "nil", "true"),
+    ],
+)
+def test_a_check_takes_no_time_that_doubles_with_each_level(declaration, value, outcome):
+    program = f"local v for i = 1, 60 do v = {value} end Tree(v) return 1"
+    begin = time.process_time()
+    found = run(f"type Tree = {declaration}\n{program}")
+    assert (found == "1") == (outcome == "true"), found
+    assert time.process_time() - begin < 3
+
+
+def test_a_message_is_one_line_and_a_field_that_is_no_name_is_in_quotes():
+    program = "type Odd = {['a b']: {['x\\ny']: number} | 'z'}\n"
+    assert run(program + "return Odd:is({['a b'] = {}})") == (
+        "nil",
+        'expected Odd, got table: at ["a b"]["x\\010y"]: expected number, got nil',
+    )
+    assert run(program + "return Odd:is({['a b'] = '\\r\\n'})") == (
+        "nil",
+        'expected Odd, got table: at ["a b"]: expected table or "z", got "\\013\\010"',
+    )
 
 
 def test_a_type_cannot_be_changed_by_a_program():

@@ -181,12 +181,14 @@ local function arguments(is_flat, ...)
   return ...
 end
 
+-- It yields first its address, for the guard; then that main is about to run, for its arguments.
 local function start(id, method)
+  yield(format("%p", running()))
   kit.watch(running())
   local chunk = chunks[id]
   local env = kit.new_environment(chunk.modules)
   if chunk.is_main then
-    return chunk.run(env, new_require(chunk, env, {}), arguments(yield(READY, format("%p", running()))))
+    return chunk.run(env, new_require(chunk, env, {}), arguments(yield(READY)))
   end
   local exports = run_chunk(chunk, env, {})
   local main
@@ -206,7 +208,7 @@ local function start(id, method)
     end
     error(kit.new_error("NotFound", format("method not found: '%s' in %s%s", method, chunk.name, host.hint(method, table.concat(names, "\n")))), 0)
   end
-  return main(arguments(yield(READY, format("%p", running()))))
+  return main(arguments(yield(READY)))
 end
 
 local function body(id, method)
@@ -216,7 +218,7 @@ end
 -- A coroutine that the program spawned.
 local function strand_start(f)
   kit.watch(running())
-  yield(READY, format("%p", running()))
+  yield(format("%p", running()))
   f()
 end
 
@@ -243,5 +245,7 @@ end
 function exports.release(pid)
   kit.extensions[pid] = nil
 end
+
+_G.debug = nil -- each of our files has taken what it needs
 
 return exports

@@ -7,6 +7,7 @@ local kit = ...
 
 local type, setmetatable, math_type, error = type, setmetatable, math.type, error
 local pairs, ipairs, tostring, select = pairs, ipairs, tostring, select
+local find, gsub, format, byte = string.find, string.gsub, string.format, string.byte
 
 local MAX_DEPTH = 128
 local MAX_SHOWN = 60
@@ -14,13 +15,17 @@ local MAX_SHOWN = 60
 local schemas = setmetatable({}, { __mode = "k" })
 local check
 
+local function escaped(character)
+  return format("\\%03d", byte(character))
+end
+
 local function quoted(v)
   if type(v) ~= "string" then
     return tostring(v)
   elseif #v > MAX_SHOWN then
     return "a string of " .. #v .. " bytes"
   end
-  return '"' .. v .. '"'
+  return '"' .. gsub(v, "%c", escaped) .. '"'
 end
 
 -- A key in a path, which says nothing of an object: its address changes from run to run.
@@ -30,6 +35,10 @@ local function step(key)
     return "[" .. quoted(key) .. "]"
   end
   return "[a " .. kind .. "]"
+end
+
+local function field_step(name)
+  return find(name, "^[%a_][%w_]*$") and "." .. name or step(name)
 end
 
 local function describe(schema)
@@ -92,17 +101,17 @@ function checks.literal(schema, v)
   end
 end
 
-function checks.optional(schema, v, depth, refs)
+function checks.optional(schema, v, depth, refs, memo)
   if v ~= nil then
-    return check(schema[2], v, depth, refs)
+    return check(schema[2], v, depth, refs, memo)
   end
 end
 
-function checks.union(schema, v, depth, refs)
+function checks.union(schema, v, depth, refs, memo)
   local path, expected, got, inner, count
   count = 0
   for i = 2, #schema do
-    path, expected, got = check(schema[i], v, depth, refs)
+    path, expected, got = check(schema[i], v, depth, refs, memo)
     if not path then
       return
     elseif path ~= "" then
@@ -115,39 +124,64 @@ function checks.union(schema, v, depth, refs)
   return "", describe(schema), type(v) == "string" and quoted(v) or type(v)
 end
 
-function checks.all(schema, v, depth, refs)
+function checks.all(schema, v, depth, refs, memo)
   for i = 2, #schema do
-    local path, expected, got = check(schema[i], v, depth, refs)
+    local path, expected, got = check(schema[i], v, depth, refs, memo)
     if path then
       return path, expected, got
     end
   end
 end
 
-function checks.ref(schema, v, depth, refs)
+local NIL, NAN = {}, {} -- what stands for them as keys
+
+-- What is found out about a value is kept until the check ends: a part of it that is met on many
+-- ways, or by many alternatives of a union, would take a time that doubles with each level.
+function checks.ref(schema, v, depth, refs, memo)
   local known = schemas[schema[2]()]
   if not known then
     return "", "a type whose declaration has run", type(v)
   elseif refs >= MAX_DEPTH then
     return "", "a type that is not itself", type(v)
+  elseif refs == 0 and type(v) ~= "table" then
+    return check(known.schema, v, depth, 1, memo)
   end
-  return check(known.schema, v, depth, refs + 1)
+  local found = memo[known]
+  if not found then
+    found = {}
+    memo[known] = found
+  end
+  local key = v
+  if v == nil then
+    key = NIL
+  elseif v ~= v then
+    key = NAN
+  end
+  local outcome = found[key]
+  if outcome == nil then
+    local path, expected, got = check(known.schema, v, depth, refs + 1, memo)
+    outcome = path and { path, expected, got } or true
+    found[key] = outcome
+  end
+  if outcome ~= true then
+    return outcome[1], outcome[2], outcome[3]
+  end
 end
 
-local function inside(schema, v, depth)
+local function inside(schema, v, depth, memo)
   if depth >= MAX_DEPTH then
     return "", "at most " .. MAX_DEPTH .. " levels", "more"
   end
-  return check(schema, v, depth + 1, 0)
+  return check(schema, v, depth + 1, 0, memo)
 end
 
-function checks.array(schema, v, depth)
+function checks.array(schema, v, depth, _, memo)
   if type(v) ~= "table" then
     return "", "table", type(v)
   end
   local count = 0
   for i, item in ipairs(v) do
-    local path, expected, got = inside(schema[2], item, depth)
+    local path, expected, got = inside(schema[2], item, depth, memo)
     if path then
       return step(i) .. path, expected, got
     end
@@ -165,17 +199,17 @@ function checks.array(schema, v, depth)
   end
 end
 
-function checks.map(schema, v, depth)
+function checks.map(schema, v, depth, _, memo)
   if type(v) ~= "table" then
     return "", "table", type(v)
   end
   local worst, worst_key
   for key, item in pairs(v) do
-    local path, expected, got = inside(schema[2], key, depth)
+    local path, expected, got = inside(schema[2], key, depth, memo)
     if path then
       path, expected = "", "a key that is " .. expected
     else
-      path, expected, got = inside(schema[3], item, depth)
+      path, expected, got = inside(schema[3], item, depth, memo)
     end
     if path and (worst == nil or before(key, worst_key)) then
       worst, worst_key = { step(key) .. path, expected, got }, key
@@ -186,25 +220,25 @@ function checks.map(schema, v, depth)
   end
 end
 
-function checks.record(schema, v, depth)
+function checks.record(schema, v, depth, _, memo)
   if type(v) ~= "table" then
     return "", "table", type(v)
   end
   for _, field in ipairs(schema[2]) do
-    local path, expected, got = inside(field[2], v[field[1]], depth)
+    local path, expected, got = inside(field[2], v[field[1]], depth, memo)
     if path then
-      return "." .. field[1] .. path, expected, got
+      return field_step(field[1]) .. path, expected, got
     end
   end
 end
 
-function check(schema, v, depth, refs)
-  return checks[schema[1]](schema, v, depth, refs)
+function check(schema, v, depth, refs, memo)
+  return checks[schema[1]](schema, v, depth, refs, memo)
 end
 
 -- What is wrong with v, in words; nil if nothing is.
 local function flaw(name, schema, v)
-  local path, expected, got = check(schema, v, 0, 0)
+  local path, expected, got = check(schema, v, 0, 0, {})
   if not path then
     return nil
   elseif path == "" then

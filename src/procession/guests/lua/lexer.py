@@ -129,11 +129,13 @@ class Tokens:
         self.ends.append(end)
 
 
-# Sure signs of plain Lua only: a colon is that of a method call, there is no `type` but `type(`.
-_PLAIN_COLON = re.compile(rb"[\w\]}\"']:[A-Za-z_]\w*+[({\"'\[]")
+# Sure signs of plain Lua only: a colon is that of a method call, there is no `type` but `type(`,
+# no generics (which end with `>`, or begin with a default), no attrib but `<const>` and `<close>`.
+_PLAIN_COLON = re.compile(rb"[\w\]}\"']:(?!typeof\()[A-Za-z_]\w*+[({\"'\[]")
 _TYPED = re.compile(
     rb"""\btype\b(?!\() | ::
-       | <[\w\s,.=]*+(?:>|--) (?<!<const>) (?<!<close>)
+       | <[\w\s,.=]*+(?:>|--) (?: (?<!<const>) (?<!<close>) | (?=\s*+\() )
+       | <\s*+\w++(?:\s*+(?:\.{3}\s*+)?+,\s*+\w++)*+\s*+(?:\.{3}\s*+)?+=(?!=)
        | (?: \b(?:local|for)\s | , | > | \)(?=\s*+:) | \]\]) \s*+\w*+\s*+: """,
     re.VERBOSE,
 )

@@ -62,7 +62,11 @@ local function repetitions(pattern)
       local suffix = byte(pattern, class_end + 1)
       if suffix == 42 or suffix == 43 or suffix == 45 then -- * + -
         local rest = sub(pattern, class_end + 2)
-        if suffix == 45 or not find(rest, "^%)*%$?$") or find(rest, "%$$") then
+        local last = suffix == 45 and (match(rest, "^%)*([%w%c%s,;:'\"<>=&#@!/~_])%)*$") or match(rest, "^%)*(%%%p)%)*$"))
+        if last then -- what ends the match ends the run: `(.-)\n`
+          n = n + 1
+          found[n] = "[^" .. (#last == 2 and last or find(last, "%w") and last or "%" .. last) .. "]"
+        elseif suffix == 45 or not find(rest, "^%)*%$?$") or find(rest, "%$$") then
           n = n + 1
           found[n] = sub(pattern, i, class_end)
         end -- else it is the last item and never gives anything back

@@ -123,7 +123,8 @@ class LuaProcess(LuaBody, Process):
         outer, outer_running = scheduler.current, guard.running
         kept = self.coroutine, self.pointer
         coroutine = self.state.body.coroutine(chunk, method)
-        self.coroutine, self.pointer = coroutine, 0
+        pointer = int(coroutine.send(None), 16)
+        self.coroutine, self.pointer = coroutine, pointer
         scheduler.current = self
         trapped: Any = None
         try:
@@ -145,12 +146,12 @@ class LuaProcess(LuaBody, Process):
             guard.running = outer_running
             scheduler.current = outer
             self.coroutine, self.pointer = kept
-        if type(trapped) is not tuple or trapped[0] is not READY:
+        if trapped is not READY:
             if type(trapped) is tuple and trapped[0] == b"failed":
                 raise self._failure(*trapped[1:])
             raise Internal(f"{entry}: the top level of a program must not wait; main may")
         self.computed = 0.0
-        return coroutine, int(trapped[1], 16)
+        return coroutine, pointer
 
     def _arguments(self, args: Sequence[Any]) -> tuple[Any, ...]:
         for arg in args:
@@ -282,8 +283,7 @@ class LuaStrand(LuaBody, Strand):
     def launch(self, function: Any) -> None:
         """Start it."""
         self.coroutine = self.state.strand_body.coroutine(function)
-        trapped = self.coroutine.send(None)
-        self.pointer = int(trapped[1], 16)
+        self.pointer = int(self.coroutine.send(None), 16)
         self.value = (None,)
         if self.step():
             self.scheduler.rouse()

@@ -295,7 +295,6 @@ local globals = {
   tostring = tostring,
   type = type,
   unpack = unpack,
-  xpcall = xpcall,
   coroutine = coroutine_library,
   math = math_library,
   os = os_library,
@@ -310,6 +309,23 @@ function globals.setmetatable(t, metatable)
     error("__gc is not available: a process has no finalizers", 2)
   end
   return setmetatable(t, metatable)
+end
+
+-- The handler runs when the error has left the function, and not within it: Lua calls no hooks in the
+-- handler of an error that a hook has raised, so one that loops there could never be ended.
+local pcall = pcall
+local function handled(handler, ok, ...)
+  if ok then
+    return true, ...
+  end
+  return false, select(2, pcall(handler, ...))
+end
+
+function globals.xpcall(f, handler, ...)
+  if handler == nil then
+    bad_argument(2, "xpcall", "function expected, got no value", 2)
+  end
+  return handled(handler, pcall(f, ...))
 end
 
 function globals.collectgarbage(option)
