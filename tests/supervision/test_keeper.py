@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from procession import Conflict, Internal, Invalid, Node, NotFound, Unavailable
+from procession import Conflict, Invalid, Node, NotFound, Unavailable
 
 PYTHON = """
 import os
@@ -34,7 +34,10 @@ SOON = "restart: {initial_delay: 1ms, jitter: 0, max_attempts: 3}, stop_timeout:
 
 @pytest.fixture
 def app(tmp_path):
-    """Declare services as `name=(process, host, input, lifecycle)`; run a test on their node."""
+    """Declare services as `name=(process, host, input, lifecycle)`; run a test on their node.
+
+    What the test returns is awaited when the node has stopped.
+    """
 
     def run(test, grace=0, **services):
         lines = [
@@ -61,8 +64,8 @@ def app(tmp_path):
 
         async def boot():
             async with Node(tmp_path, grace=grace) as node:
-                await test(node)
-            return node
+                later = await test(node)
+            return None if later is None else await later
 
         return asyncio.run(boot())
 
@@ -178,30 +181,24 @@ def test_whoever_waits_for_a_service_may_give_up(app):
     app(test, a=("python", "main", ["a"], SOON))
 
 
-@pytest.mark.parametrize("grace", [0, "5s"])
+@pytest.mark.parametrize(("grace", "well"), [(0, False), ("5s", True)])
 @pytest.mark.parametrize("host", ["main", "pool"])
-def test_when_the_node_stops_whoever_waits_for_services_is_told(app, grace, host):
-    results = []
-
+def test_when_the_node_stops_whoever_waits_for_services_is_told(app, grace, well, host):
     async def test(node):
-        async def waits():
-            results.append(await node.run_services(["app:a", "app:bad"]))
-
-        results.append(asyncio.create_task(waits()))
+        waits = [asyncio.create_task(node.run_services([f"app:{name}"])) for name in ("a", "bad")]
         await until(lambda: states(node)["a"] == "running")
         await until(lambda: node.services()[1]["attempts"] == 1)
-        results.append(node)
+        return asyncio.gather(*waits)
 
-    async def done():
-        await results[0]
-
-    node = app(
+    results = app(
         test,
         grace=grace,
         a=("polite", host, ["a"], ""),
         bad=("fails", "main", [], "restart: {initial_delay: 1h}"),
     )
-    assert results[-1] in (node, False)
+    assert results == [well, False]
+
+
+def test_a_node_that_does_not_run_has_no_services_to_ask_about(tmp_path):
     with pytest.raises(Invalid, match="not running"):
-        node.services()
-    assert Internal
+        Node(tmp_path).services()

@@ -28,7 +28,8 @@ LOOPS = {
         local function all() return coroutine.wrap(function()
           while true do coroutine.yield(1) end end) end
         for _ in all() do end""",
-    "a coroutine of the process": f"coroutine.spawn(function() {SPIN} end) process.inbox():receive()",
+    "a coroutine of the process": f"""
+        coroutine.spawn(function() {SPIN} end) process.inbox():receive()""",
     "a coroutine that another one resumes": f"""
         local co = coroutine.create(function() coroutine.yield() {SPIN} end)
         coroutine.resume(co)
@@ -68,6 +69,14 @@ return { main = function(parent, n)
 end }
 """
 
+SUMS = """
+return { main = function(n)
+  local s = 0
+  for i = 1, n do s = s + i end
+  return s
+end }
+"""
+
 LIMIT = 0.15
 
 
@@ -83,7 +92,7 @@ def node(tmp_path_factory):
         "ticker": TICKER,
         "fine": program_of("return 'fine'"),
         "toplevel": f"{SPIN}\nreturn {{ main = print }}",
-        "sums": "return { main = function(n) local s = 0 for i = 1, n do s = s + i end return s end }",
+        "sums": SUMS,
     }
     lines = ['version: "1.0"', "namespace: app", "entries:"]
     for name, host in (
@@ -199,8 +208,8 @@ ORDINARY = {
         "k" * 90,
     ),
     "fields": (
-        "(function() local n = 0 for _ in ('a,b,c,'):rep(20000):gmatch('([^,]*),') do n = n + 1 end "
-        "return n end)()",
+        "(function() local n = 0 "
+        "for _ in ('a,b,c,'):rep(20000):gmatch('([^,]*),') do n = n + 1 end return n end)()",
         60_000,
     ),
     "a url": (

@@ -4,13 +4,14 @@ An attempt that raises, or returns nothing or false, was stopped. What it return
 """
 
 import asyncio
+import contextlib
 import gc
 import resource
 from pathlib import Path
 
 import pytest
 
-from procession import Error, LimitExceeded, Node
+from procession import Internal, Invalid, LimitExceeded, Node
 
 ATTEMPTS = {
     # -- Python --
@@ -140,7 +141,8 @@ ATTEMPTS = {
 ASSAULTS = {
     "endless recursion": "local function f() return 1 + f() end f()",
     "endless recursion in a metamethod": """
-        local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k .. 'x'] end
+        local t = setmetatable({}, {})
+        getmetatable(t).__index = function(t, k) return t[k .. 'x'] end
         return t.a""",
     "endless recursion through tostring": """
         local t = setmetatable({}, { __tostring = function(t) return tostring(t) end })
@@ -165,13 +167,18 @@ ASSAULTS = {
     "an error while it is closing": """
         local a <close> = setmetatable({}, { __close = function() error("while closing") end })
         error("first")""",
-    "a table that contains itself": "local t = {} t.t = t process.send(process.pid(), 'x', t) error('x')",
+    "a table that contains itself": """
+        local t = {} t.t = t process.send(process.pid(), 'x', t) error('x')""",
+    "a table that doubles itself": """
+        local t = {} for _ = 1, 40 do t = { t, t } end
+        assert(not process.send(process.pid(), 'x', t)) error('fine')""",
     "a deep table": """
         local t = {} for _ = 1, 100000 do t = { t } end
         assert(not process.send(process.pid(), "x", t)) error("fine")""",
     "a string without end": "return ('x'):rep(1 << 40)",
     "a string of strings": "local s = 'x' for _ = 1, 60 do s = s:rep(1000) end",
-    "a concatenation without end": "return table.concat(setmetatable({}, { __len = function() return 1 << 40 end }))",
+    "a concatenation without end": """
+        return table.concat(setmetatable({}, { __len = function() return 1 << 40 end }))""",
     "more values than fit": "return table.unpack({}, 1, 1 << 30)",
     "moving without end": "return table.move({}, 1, 1 << 40, 2)",
     "a hostile format": "return string.format('%99999999d', 1)",
@@ -247,8 +254,7 @@ def test_out_of_reach(node, name, host):
         number = list(ATTEMPTS).index(name)
         try:
             return await node.exec(f"app:attempt{number}", f"app:{host}")
-        except Error as error:
-            assert error.kind in ("Internal", "Invalid"), error
+        except (Internal, Invalid):
             return None
 
     assert node(test) in (None, False, 0)
@@ -259,10 +265,8 @@ def test_out_of_reach(node, name, host):
 def test_survived(node, name, host):
     async def test(node):
         number = list(ASSAULTS).index(name)
-        try:
+        with contextlib.suppress(Internal, Invalid, LimitExceeded):
             await node.exec(f"app:assault{number}", f"app:{host}")
-        except Error as error:
-            assert error.kind in ("Internal", "Invalid", "LimitExceeded"), error
         return await node.exec("app:fine", f"app:{host}")
 
     assert node(test) == "fine"
@@ -297,7 +301,8 @@ local function main()
     pcall(function() value.vandal = "was here" end)
     places = places + 1
   end
-  local strings = { "x", errors.new("x"), time.now(), time.utc, time.parse_duration("1s"), channel.new() }
+  local strings = { "x", errors.new("x"), time.now(), time.utc, channel.new() }
+  strings[#strings + 1] = time.parse_duration("1s")
   process.send(process.pid(), "t", { 1 })
   strings[#strings + 1] = process.inbox():receive()
   strings[#strings + 1] = process.with_name("x")
@@ -311,7 +316,7 @@ return { main = main }
 VICTIM = """
 local function check()
   assert(vandal == nil and string.vandal == nil and table.vandal == nil and process.vandal == nil)
-  assert(("x").vandal == nil and process.registry.vandal == nil and process.event.EXIT == "pid.exit")
+  assert(("x").vandal == nil and process.registry.vandal == nil)
   assert(string.upper("a") == "A" and ("a"):upper() == "A" and table.concat({ 1, 2 }) == "12")
   assert(tostring(errors.new("text")) == "text" and errors.new("text"):kind() == "Internal")
   assert(errors.NOT_FOUND == "NotFound" and errors.new("x").vandal == nil)

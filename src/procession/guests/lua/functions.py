@@ -350,9 +350,13 @@ class Functions(Part):
 
     # -- the state -------------------------------------------------------------------------------
 
-    def write(self, content: bytes) -> None:
-        """Print, where `print` of Python would print."""
-        print(text(content), end="")
+    def write(self, content: bytes) -> bytes | None:
+        """Print, where `print` of Python would print; what was wrong, if it cannot."""
+        try:
+            print(text(content), end="")
+        except (OSError, ValueError) as error:  # a broken pipe, a closed file, another encoding
+            return f"cannot print: {error}".encode(errors="replace")
+        return None
 
     def entropy(self) -> tuple[int, int, int, int]:
         """What random numbers start from."""

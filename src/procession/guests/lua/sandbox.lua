@@ -342,7 +342,10 @@ function globals.print(...)
     end
     texts[i] = text
   end
-  kit.host.write(concat(texts, "\t", 1, n) .. "\n")
+  local problem = kit.host.write(concat(texts, "\t", 1, n) .. "\n")
+  if problem then
+    error(problem, 2)
+  end
 end
 
 -- -- environments -----------------------------------------------------------------------------

@@ -296,7 +296,12 @@ class LuaBody:
         if what == b"done":
             self.ended(from_scalar(trapped[1]) if len(trapped) > 1 else None, None)
         elif what == b"flat":
-            self.ended(self.state.unpack_flat(trapped[1]), None)
+            try:
+                result = self.state.unpack_flat(trapped[1])
+            except Invalid as error:
+                self.ended(None, error)
+            else:
+                self.ended(result, None)
         else:
             self.ended(None, self._failure(*trapped[1:]))
 
@@ -312,7 +317,10 @@ class LuaBody:
             return step_limit_exceeded(self.step_limit, self.guard.stack)
         if message == b"not enough memory":
             return out_of_memory()
-        details = None if details_count is None else self.state.unpack_flat(details_count)
+        try:
+            details = None if details_count is None else self.state.unpack_flat(details_count)
+        except Invalid as refused:
+            details = {"details_lost": refused.message}
         extra = {"traceback": text(traceback)} if traceback else None
         if details is None:
             details = extra

@@ -14,6 +14,10 @@ local is_error, error_parts, new_error = kit.is_error, kit.error_parts, kit.new_
 local host = kit.host
 
 local MAX_DEPTH = 128
+-- Of a value that crosses: what is shared in it is copied each time that it is met, and our own Lua
+-- is not interrupted.
+local MAX_VALUES = 1000000
+local budget = 0
 local LIST, MAP, ERROR, TIME, BUFFERED = kit.marks.LIST, kit.marks.MAP, kit.marks.ERROR, kit.marks.TIME, kit.marks.BUFFERED
 local CALL = {} -- where a message keeps the call that waits for its reply
 
@@ -143,6 +147,9 @@ end
 
 -- Walk once more, slowly, to say where: a walk that succeeds pays nothing for that.
 local function locate(v, path, depth, walk)
+  if budget < 0 then
+    return path -- it is the whole of it that is too much
+  end
   if type(v) == "table" and depth < MAX_DEPTH and not is_error(v) then
     for key, item in next, v do
       local ok = pcall(walk, item, depth + 1)
@@ -187,9 +194,17 @@ end
 
 local copy
 
-local function copy_table(v, depth)
+local function check_size(depth)
   if depth >= MAX_DEPTH then
     refuse("it nests deeper than " .. MAX_DEPTH .. " levels, or contains itself")
+  elseif budget < 0 then
+    refuse("it has more than " .. MAX_VALUES .. " values")
+  end
+end
+
+local function copy_table(v, depth)
+  if depth >= MAX_DEPTH or budget < 0 then
+    check_size(depth)
   end
   local metatable = metatable_of(v)
   if metatable ~= nil then
@@ -206,6 +221,7 @@ local function copy_table(v, depth)
   end
   local result = {}
   for key, item in next, v do
+    budget = budget - 1
     local kind = type(key)
     if kind ~= "string" and kind ~= "number" then
       check_key(key)
@@ -234,6 +250,7 @@ end
 
 -- A copy for another process; or nil and an Invalid error.
 function kit.copied(v, what)
+  budget = MAX_VALUES
   local ok, result = pcall(copy, v, 0)
   if ok then
     return result
@@ -285,8 +302,8 @@ local function is_list(v, length)
 end
 
 local function flatten_table(v, depth, flat, n)
-  if depth >= MAX_DEPTH then
-    refuse("it nests deeper than " .. MAX_DEPTH .. " levels, or contains itself")
+  if depth >= MAX_DEPTH or budget < 0 then
+    check_size(depth)
   end
   local metatable = metatable_of(v)
   if metatable ~= nil then
@@ -307,6 +324,7 @@ local function flatten_table(v, depth, flat, n)
     end
   end
   local length = rawlen(v)
+  budget = budget - length
   if is_list(v, length) then
     flat[n + 1], flat[n + 2] = LIST, length
     n = n + 2
@@ -321,6 +339,7 @@ local function flatten_table(v, depth, flat, n)
   for key, item in next, v do
     check_key(key)
     count = count + 1
+    budget = budget - 1
     n = flatten(item, depth + 1, flat, flatten(key, depth + 1, flat, n))
   end
   flat[count_at] = count
@@ -357,6 +376,7 @@ function kit.with_flat(f, count, what, ...)
     return f(...)
   end
   local arguments, flat, size = { ... }, {}, 0
+  budget = MAX_VALUES
   for i = count + 1, n do
     local ok, result = pcall(flatten, arguments[i], 0, flat, size)
     if not ok then
@@ -398,6 +418,7 @@ end
 -- Of a value: the number of flat values; or nil and an Invalid error.
 local function flat_of(v, what)
   local flat = {}
+  budget = MAX_VALUES
   local ok, n = pcall(flatten, v, 0, flat, 0)
   if ok then
     return give(flat, n)

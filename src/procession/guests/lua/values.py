@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from procession.core.errors import KINDS, Error, Internal, rebuild
+from procession.core.errors import KINDS, Error, Internal, Invalid, rebuild
 from procession.guests.lua.marks import ERROR, LIST, MAP, TIME
 
 if TYPE_CHECKING:
@@ -71,10 +71,13 @@ def _read(values: Iterator[Any]) -> Any:
 
 
 def _read_map(values: Iterator[Any]) -> dict[Any, Any]:
+    count = next(values)
     result: dict[Any, Any] = {}
-    for _ in range(next(values)):
+    for _ in range(count):
         key = _read(values)
         result[key] = _read(values)
+    if len(result) < count:  # such as 1 and true, which are equal in Python
+        raise Invalid("a map with two keys that are the same in Python cannot cross")
     return result
 
 
