@@ -313,8 +313,8 @@ class Node:
 
     @property
     def _keeper(self) -> Keeper:
-        if self._driver is None or self._services is None:
-            raise _not_running()
+        assert self._kernel is not None  # raises Invalid unless it runs
+        assert self._services is not None
         return self._services
 
     # -- what can be seen ----------------------------------------------------------------------
@@ -348,7 +348,7 @@ class Node:
     @property
     def _kernel(self) -> Kernel:
         if self._driver is None:
-            raise _not_running()
+            raise Invalid("the node is not running: use `async with Node(...) as node`")
         kernel = self._driver.kernel
         if kernel.scheduler.thread != get_ident():
             raise Invalid(
@@ -435,10 +435,6 @@ class Node:
             entry=process.entry,
             kind=error.kind,
         )
-
-
-def _not_running() -> Invalid:
-    return Invalid("the node is not running: use `async with Node(...) as node`")
 
 
 class _Drained:

@@ -156,7 +156,7 @@ def test_errors_are_restarted_until_the_attempts_are_used_up_and_the_others_are_
     assert "service app:later failed: it requires app:hopeless, which has failed" in events
 
 
-def test_a_service_that_is_killed_comes_back_in_text_logs_too(tmp_path):
+def test_text_logs_tell_of_restarts_too(tmp_path):
     write_app(tmp_path, {"bad": ("fails", SOON, "bad"), "good": ("job", "", "good")})
     done = subprocess.run([PROCESSION, "run", tmp_path], capture_output=True, text=True, timeout=50)
     assert done.returncode == 1

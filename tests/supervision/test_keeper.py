@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from procession import Conflict, Invalid, Node, NotFound, Unavailable
+from procession import Conflict, Invalid, Node, NotFound, Timeout, Unavailable
 
 PYTHON = """
 import os
@@ -50,6 +50,7 @@ def app(tmp_path):
             '  - {name: polite, kind: process.py, source: "file://code.py", method: polite}',
             '  - {name: fails, kind: process.py, source: "file://code.py", method: fails}',
             '  - {name: lua, kind: process.lua, source: "file://code.lua"}',
+            '  - {name: computes, kind: process.lua, source: "file://busy.lua"}',
         ]
         lines += [
             f"  - {{name: {name}, kind: process.service, process: 'app:{what}', "
@@ -61,6 +62,7 @@ def app(tmp_path):
         (tmp_path / "_index.yaml").write_text("\n".join(lines))
         (tmp_path / "code.py").write_text(PYTHON)
         (tmp_path / "code.lua").write_text(LUA)
+        (tmp_path / "busy.lua").write_text("function main() while true do end end")
 
         async def boot():
             async with Node(tmp_path, grace=grace) as node:
@@ -144,6 +146,22 @@ def test_a_service_that_fails_for_good_raises_its_error(app):
         assert caught.value.message == "the node is stopping"
 
     app(test, bad=("fails", "main", [], SOON))
+
+
+def test_a_service_that_computes_instead_of_starting_is_given_up(app):
+    async def test(node):
+        with pytest.raises(Timeout, match=r"did not come to its first wait within 0.03s"):
+            await node.start_service("app:busy")
+
+    app(
+        test,
+        busy=(
+            "computes",
+            "main",
+            [],
+            "start_timeout: 30ms, restart: {initial_delay: 1ms, max_attempts: 1}",
+        ),
+    )
 
 
 def test_to_start_a_service_that_cannot_be_spawned_raises_why(app):

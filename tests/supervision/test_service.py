@@ -45,7 +45,7 @@ class Puppet(Process):
 
     def step(self):
         if self.entry == "app:busy":
-            self.scheduler.call_later(0.5, lambda: self.alive and self.wake(None))
+            self.interrupted = self
         else:
             self.parked = Waiting()
 
@@ -315,6 +315,23 @@ def test_a_restart_waits_until_what_it_requires_runs_again():
     world.run(40)
     assert world.states() == {"db": "starting", "web": "starting"}
     world.run(10)
+    assert world.states() == {"db": "running", "web": "running"}
+
+
+def test_what_fails_in_the_moment_it_runs_holds_up_those_that_require_it():
+    world = World(web="db", db=restarting(initial_delay=1, jitter=0))
+    fails = [True]
+
+    def break_at_once(service):
+        if service.id == "app:db" and service.state == "running" and fails:
+            fails.clear()
+            world.kernel.doom(service.process, Internal("boom"))
+
+    world.services.watchers.append(break_at_once)
+    world.start("web")
+    assert world.states() == {"db": "starting", "web": "starting"}
+    assert "web running" not in world.changes
+    world.run(1)
     assert world.states() == {"db": "running", "web": "running"}
 
 

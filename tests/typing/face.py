@@ -4,7 +4,7 @@ from typing import Any, assert_type
 
 import msgspec
 
-from procession import Node, channel, process, run, time
+from procession import ChildSpec, Node, channel, process, run, supervisor, time
 from procession.channel import Channel, ReceiveChannel, Selected
 from procession.process import Event, Message
 
@@ -44,6 +44,10 @@ async def main() -> None:
     assert_type(await results.receive(), int)
     got = await channel.select(results, process.events(), results.case_send(2), time.after("1s"))
     assert_type(got, Selected[Any])
+    tree = supervisor.start([ChildSpec("w", worker, [{"id": 1}], shutdown=None)], period="1s")
+    assert_type(tree, str)
+    assert_type(await supervisor.start_child(tree, ChildSpec("x", "app:worker")), str)
+    assert_type(await supervisor.which_children(tree), list[dict[str, Any]])
     await time.sleep(0.1)
     answer = await process.call(pid, "ask", {"x": 1}, timeout="1s")
     assert_type(answer, Any)

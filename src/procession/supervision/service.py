@@ -97,6 +97,11 @@ class Service:
         """Whether nothing happens any more unless it is started."""
         return self.state in AT_REST
 
+    @property
+    def waits(self) -> bool:
+        """Whether something that it requires does not run yet, or not any more."""
+        return any(one.state not in (RUNNING, EXITED) for one in self.requires)
+
     def statistics(self) -> dict[str, Any]:
         """What is to be seen of it from outside."""
         return {
@@ -148,7 +153,8 @@ class _Look(Strand):
         process = self._process
         if self._service.process is not process or self._service.state != STARTING:
             return
-        if process.parked is None and getattr(process, "_fut_waiter", None) is None:
+        # It has had its first step. If it is in Lua, that may have been cut short by preemption.
+        if getattr(process, "interrupted", None) is not None:
             self.scheduler.call_later(_LOOK_AGAIN, lambda: self.wake(None))
         else:
             self._services.runs(self._service)
@@ -275,9 +281,8 @@ class Services:
                 service.error = _unavailable(required)
                 self._rest(service, FAILED)
                 return
-            if required.state not in (RUNNING, EXITED):
-                return
-        self._set_timer(service, 0, self._spawn)
+        if not service.waits:
+            self._set_timer(service, 0, self._spawn)
 
     def _set_timer(self, service: Service, delay: float, then: Callable[[Service], None]) -> None:
         def ring() -> None:
@@ -294,6 +299,8 @@ class Services:
     def _spawn(self, service: Service) -> None:
         if self.held:
             self._rest(service, STOPPED)
+            return
+        if service.waits:  # what it requires has failed in this very moment
             return
         entry = service.entry
         try:
@@ -371,7 +378,7 @@ class Services:
         else:
             level = logging.WARNING
             terminated = isinstance(error, ProcessTerminated)
-            text = "was terminated" if terminated else f"failed: {error.message}"
+            text = "was terminated" if terminated else f"stopped; its last error: {error.message}"
         self._change(service, state, text, level)
         self._settled.append(service)
         if not self._settling:  # a long chain of services is a loop, and no recursion

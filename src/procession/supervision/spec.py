@@ -199,7 +199,7 @@ def reference_of(entry: Entry) -> str | None:
     """The reference by which every OS process of the node finds an entry; None if there is none."""
     if isinstance(entry, str):
         return entry
-    module, name = getattr(entry, "__module__", ""), getattr(entry, "__qualname__", "")
+    module, name = getattr(entry, "__module__", None) or "", getattr(entry, "__qualname__", "")
     if ":" in module or getattr(sys.modules.get(module), name, None) is not entry:
         return None
     return importable_reference(entry)

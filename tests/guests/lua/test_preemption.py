@@ -1,240 +1,247 @@
-"""A Lua program that computes for long: others run meanwhile, and it is ended wherever it hides."""
+"""Lua that computes without end: others run meanwhile, and it can be ended, wherever it is."""
 
 import asyncio
-import time
 
 import pytest
 
-from procession import LimitExceeded, Node, ProcessTerminated, channel, process
-from procession import time as virtual
+from procession import Error, LimitExceeded, Node, ProcessTerminated
 
-SPIN = "while true do end"
-
+# Programs that never come to an end.
 LOOPS = {
-    "a loop": SPIN,
-    "a loop with goto": "::again:: goto again",
-    "a tail call": "local function f() return f() end return f()",
-    "pcall": f"pcall(function() {SPIN} end)",
-    "pcall in a loop": f"while true do pcall(function() {SPIN} end) end",
-    "pcall in pcall": f"while true do pcall(pcall, pcall, function() {SPIN} end) end",
-    "the handler of xpcall": f"xpcall(error, function() {SPIN} end)",
-    "a coroutine": f"coroutine.resume(coroutine.create(function() {SPIN} end))",
-    "a coroutine by wrap": f"coroutine.wrap(function() {SPIN} end)()",
-    "a coroutine three deep": f"""
+    "a plain loop": "while true do end",
+    "a loop of goto": "::again:: goto again",
+    "tail calls": "local function f() return f() end f()",
+    "pcall": "pcall(function() while true do end end)",
+    "pcall in a loop that catches everything": """
+        while true do pcall(function() while true do end end) end""",
+    "pcall in pcall": "pcall(pcall, function() while true do end end)",
+    "an error handler": "xpcall(error, function() while true do end end)",
+    "an error handler again and again": """
+        while true do xpcall(error, function() while true do end end) end""",
+    "a coroutine": "coroutine.resume(coroutine.create(function() while true do end end))",
+    "a wrapped coroutine": "coroutine.wrap(function() while true do end end)()",
+    "coroutines three deep": """
+        local function nest(n)
+          if n == 0 then while true do end end
+          coroutine.wrap(nest)(n - 1)
+        end
+        nest(3)""",
+    "a coroutine that catches everything": """
         coroutine.wrap(function()
-          coroutine.wrap(function() coroutine.wrap(function() {SPIN} end)() end)()
+          while true do pcall(function() while true do end end) end
         end)()""",
-    "a generator": """
-        local function all() return coroutine.wrap(function()
-          while true do coroutine.yield(1) end end) end
-        for _ in all() do end""",
-    "a coroutine of the process": f"""
-        coroutine.spawn(function() {SPIN} end) process.inbox():receive()""",
-    "a coroutine that another one resumes": f"""
-        local co = coroutine.create(function() coroutine.yield() {SPIN} end)
+    "coroutines made again and again": """
+        while true do
+          local co = coroutine.create(function() end)
+          coroutine.resume(co)
+        end""",
+    "a coroutine as an iterator": """
+        for _ in coroutine.wrap(function() while true do coroutine.yield(1) end end) do end""",
+    "an iterator": "for _ in function() return 1 end do end",
+    "__index": """
+        return setmetatable({}, { __index = function() while true do end end }).x""",
+    "__newindex": """
+        setmetatable({}, { __newindex = function() while true do end end }).x = 1""",
+    "__call": "setmetatable({}, { __call = function() while true do end end })()",
+    "__eq": """
+        local metatable = { __eq = function() while true do end end }
+        return setmetatable({}, metatable) == setmetatable({}, metatable)""",
+    "__lt": "return setmetatable({}, { __lt = function() while true do end end }) < 1",
+    "__le": "return 1 <= setmetatable({}, { __le = function() while true do end end })",
+    "__concat": """
+        return "a" .. setmetatable({}, { __concat = function() while true do end end })""",
+    "__len": "return #setmetatable({}, { __len = function() while true do end end })",
+    "__unm": "return -setmetatable({}, { __unm = function() while true do end end })",
+    "__close": """
+        local _ <close> = setmetatable({}, { __close = function() while true do end end })""",
+    "a spawned coroutine": """
+        coroutine.spawn(function() while true do end end)
+        process.inbox():receive()""",
+    "a spawned coroutine, later": """
+        coroutine.spawn(function()
+          time.sleep("1ms")
+          while true do end
+        end)
+        process.inbox():receive()""",
+    "a coroutine that another one has made": """
+        local co = coroutine.create(function() coroutine.yield() while true do end end)
         coroutine.resume(co)
         coroutine.spawn(function() coroutine.resume(co) end)
         process.inbox():receive()""",
-    "an iterator": f"for _ in function() {SPIN} end do end",
-    "__index": f"return setmetatable({{}}, {{ __index = function() {SPIN} end }}).x",
-    "__newindex": f"setmetatable({{}}, {{ __newindex = function() {SPIN} end }}).x = 1",
-    "__call": f"setmetatable({{}}, {{ __call = function() {SPIN} end }})()",
-    "__eq": f"""
-        local m = {{ __eq = function() {SPIN} end }}
-        return setmetatable({{}}, m) == setmetatable({{}}, m)""",
-    "__lt": f"""
-        local m = {{ __lt = function() {SPIN} end }}
-        return setmetatable({{}}, m) < setmetatable({{}}, m)""",
-    "__concat": f"return setmetatable({{}}, {{ __concat = function() {SPIN} end }}) .. 'x'",
-    "__len": f"return #setmetatable({{}}, {{ __len = function() {SPIN} end }})",
-    "__unm": f"return -setmetatable({{}}, {{ __unm = function() {SPIN} end }})",
-    "__tostring": f"print(setmetatable({{}}, {{ __tostring = function() {SPIN} end }}))",
-    "__close": f"local x <close> = setmetatable({{}}, {{ __close = function() {SPIN} end }})",
-    "__close while it is terminated": f"""
-        local x <close> = setmetatable({{}}, {{ __close = function() {SPIN} end }})
-        {SPIN}""",
-    "a comparison of sort": f"table.sort({{ 3, 2, 1 }}, function() {SPIN} end)",
-    "a callback of gsub": f"string.gsub('abc', '.', function() {SPIN} end)",
-    "a callback of gsub in a coroutine": f"""
-        coroutine.wrap(function() string.gsub('abc', '.', function() {SPIN} end) end)()""",
+    "messages to itself": """
+        local topic = process.listen("x")
+        while true do process.send(process.pid(), "x", {}) topic:receive()
+          while true do end
+        end""",
+}
+
+# Where C calls back into Lua, nothing can be interrupted, only ended.
+LOOPS_IN_C = {
+    "a comparator of sort": """
+        table.sort({ 3, 2, 1 }, function() while true do end end)""",
+    "a sort that catches everything": """
+        while true do
+          pcall(table.sort, { 3, 2, 1 }, function() while true do end end)
+        end""",
+    "a replacement of gsub": """
+        string.gsub("abc", ".", function() while true do end end)""",
+    "a replacement of gsub in a coroutine": """
+        coroutine.wrap(function()
+          string.gsub("abc", ".", function() while true do end end)
+        end)()""",
+    "a coroutine in a replacement of gsub": """
+        string.gsub("abc", ".", function()
+          coroutine.wrap(function() while true do end end)()
+        end)""",
+    "__tostring in print": """
+        print(setmetatable({}, { __tostring = function() while true do end end }))""",
+    "__index for concat": """
+        table.concat(setmetatable({}, {
+          __len = function() return 3 end,
+          __index = function() while true do end end,
+        }))""",
+    "__close while a coroutine is closed": """
+        local co = coroutine.create(function()
+          local _ <close> = setmetatable({}, { __close = function() while true do end end })
+          coroutine.yield()
+        end)
+        coroutine.resume(co)
+        coroutine.close(co)""",
+}
+
+TOP_LEVELS = {
+    "top": "while true do end\nreturn { main = function() end }",
+    "top_pcall": """
+        while true do pcall(function() while true do end end) end
+        return { main = function() end }""",
+    "top_coroutine": """
+        coroutine.wrap(function() while true do end end)()
+        return { main = function() end }""",
+    "top_library": 'local l = require("library")\nreturn { main = function() end }',
 }
 
 TICKER = """
-return { main = function(parent, n)
-  local ticker = time.ticker("10ms")
-  for i = 1, n do
-    ticker:channel():receive()
-    process.send(parent, "tick", i)
+local function main(ticks)
+  local tick = time.ticker("10ms")
+  for _ = 1, ticks do
+    tick:channel():receive()
   end
-end }
+  tick:stop()
+  return ticks
+end
+return { main = main }
 """
 
-SUMS = """
-return { main = function(n)
-  local s = 0
-  for i = 1, n do s = s + i end
-  return s
-end }
+CLOSER = """
+local function main(parent)
+  local _ <close> = setmetatable({}, { __close = function() while true do end end })
+  process.inbox():receive()
+end
+return { main = main }
 """
 
-LIMIT = 0.15
+FINE = """
+local function main(...)
+  local co = coroutine.wrap(function(...) coroutine.yield(...) end)
+  local t = { 3, 1, 2 }
+  table.sort(t, function(a, b) return a < b end)
+  assert(pcall(error) == false and ("x"):rep(3) == "xxx" and table.concat(t, ",") == "1,2,3")
+  return co("fine")
+end
+return { main = main }
+"""
+
+HOLDER = """
+local function main(entry)
+  local pid = process.spawn_linked_monitored(entry, "app:short")
+  process.set_options({ trap_links = true })
+  local event = process.events():receive()
+  return event.kind
+end
+return { main = main }
+"""
 
 
 def program_of(body):
-    return f"return {{ main = function()\n{body}\nend }}"
+    return f"return {{ main = function(...)\n{body}\nend }}"
+
+
+def name_of(group, title):
+    return f"{group}{list(GROUPS[group]).index(title)}"
+
+
+GROUPS = {"loop": LOOPS, "inside": LOOPS_IN_C}
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
+    """Run an `async def test(node)` on a node with all of them."""
     folder = tmp_path_factory.mktemp("preemption")
-    programs = {f"loop{i}": program_of(body) for i, body in enumerate(LOOPS.values())}
-    programs |= {
-        "ticker": TICKER,
-        "fine": program_of("return 'fine'"),
-        "toplevel": f"{SPIN}\nreturn {{ main = print }}",
-        "sums": SUMS,
-    }
+    programs = {"ticker": TICKER, "closer": CLOSER, "fine": FINE, "holder": HOLDER, **TOP_LEVELS}
+    for group, bodies in GROUPS.items():
+        programs |= {name_of(group, title): program_of(body) for title, body in bodies.items()}
     lines = ['version: "1.0"', "namespace: app", "entries:"]
-    for name, host in (
-        ("hasty", f"{{step_limit: {LIMIT * 1000:.0f}ms}}"),
-        ("own", f"{{step_limit: {LIMIT * 1000:.0f}ms, lua: {{state: own}}}}"),
-        ("patient", "{step_limit: 60s}"),
-    ):
-        lines.append(f"  - {{name: {name}, kind: process.host, host: {host}}}")
+    lines.append("  - {name: short, kind: process.host, host: {step_limit: 300ms}}")
+    lines.append("  - {name: long, kind: process.host, host: {step_limit: 60s}}")
+    lines.append("  - {name: library, kind: library.lua, source: 'file://library.lua'}")
+    (folder / "library.lua").write_text("while true do end")
     for name, source in programs.items():
         (folder / f"{name}.lua").write_text(source)
-        lines.append(f"  - {{name: {name}, kind: process.lua, source: 'file://{name}.lua'}}")
+        more = ", imports: {library: 'app:library'}" if name == "top_library" else ""
+        lines.append(
+            f"  - {{name: {name}, kind: process.lua, source: 'file://{name}.lua'{more}}}"
+        )
     (folder / "_index.yaml").write_text("\n".join(lines))
     with asyncio.Runner() as runner:
         node = Node(folder)
         runner.run(node.start())
-        yield lambda test: runner.run(test(node))
+        yield lambda test: runner.run(asyncio.wait_for(test(node), 60))
         runner.run(node.stop())
 
 
-@pytest.mark.semantics("11.4")
-@pytest.mark.parametrize("host", ["hasty", "own"])
-@pytest.mark.parametrize("name", LOOPS)
-def test_the_step_limit_ends_it_also_in(node, name, host):
-    number = list(LOOPS).index(name)
+def exceeded(error, file):
+    """Whether that is the error of the step limit, with a stack that leads to the program."""
+    assert isinstance(error, LimitExceeded), error
+    assert error.message.startswith("step limit exceeded")
+    assert f"{file}:" in error.details["traceback"], error.details
+    return True
+
+
+@pytest.mark.parametrize(("group", "title"), [pytest.param(g, t, id=t) for g in GROUPS for t in GROUPS[g]])
+def test_the_step_limit_ends_a_loop_in(node, group, title):
+    name = name_of(group, title)
 
     async def test(node):
-        with pytest.raises(LimitExceeded, match="step limit exceeded") as raised:
-            await node.exec(f"app:loop{number}", f"app:{host}")
-        assert f"loop{number}.lua:" in raised.value.details["traceback"]
-        return await node.exec("app:fine", f"app:{host}")  # in the same state
+        with pytest.raises(LimitExceeded) as caught:
+            await node.exec(f"app:{name}", "app:short")
+        assert exceeded(caught.value, f"{name}.lua")
+        return await node.exec("app:fine", "app:short")
 
     assert node(test) == "fine"
 
 
-@pytest.mark.semantics("5.3", "11.4")
-def test_a_top_level_without_end_fails_the_spawn(node):
+@pytest.mark.parametrize("title", LOOPS)
+def test_others_run_and_terminate_ends_a_loop_in(node, title):
     async def test(node):
-        with pytest.raises(LimitExceeded, match="step limit exceeded"):
-            node.spawn("app:toplevel", "app:hasty")
-        return await node.exec("app:fine", "app:hasty")
-
-    assert node(test) == "fine"
-
-
-async def python_ticker(n):
-    ticker = virtual.ticker("10ms")
-    for _ in range(n):
-        await ticker.receive()
-
-
-@pytest.mark.semantics("11.4")
-def test_neighbours_tick_on_while_others_compute(node):
-    """A ticker of 10 ms in Lua and one in Python, beside three endless loops."""
-
-    async def watch(loops):
-        ticks = process.listen("tick")
-        lua = process.spawn("app:ticker", "app:patient", process.pid(), 40)
-        python = process.spawn_monitored(python_ticker, None, 40)
-        heard = 0
-        while heard < 41:
-            got = await channel.select(ticks, process.events(), virtual.after("20s"))
-            assert got.value is not None, "nobody ticks any more"
-            heard += 1
-        for pid in loops:
-            process.terminate(pid)
-        return lua, python
-
-    async def test(node):
-        loops = [node.spawn("app:loop0", "app:patient") for _ in range(3)]
-        ends = [asyncio.ensure_future(node.wait(pid)) for pid in loops]
-        await asyncio.sleep(0)
-        start = time.monotonic()
-        await node.exec(watch, "app:patient", loops)
-        took = time.monotonic() - start
-        for end in ends:
-            with pytest.raises(ProcessTerminated):
-                await end
-        # 40 ticks of 10 ms: without preemption each would wait for three loops, for ever.
-        assert took < 15
-
-    node(test)
-
-
-@pytest.mark.parametrize("name", ["a loop", "pcall in a loop", "a generator", "__index"])
-def test_terminate_ends_a_process_that_never_waits(node, name):
-    async def test(node):
-        pid = node.spawn(f"app:loop{list(LOOPS).index(name)}", "app:patient")
+        pid = node.spawn(f"app:{name_of('loop', title)}", "app:long")
         end = asyncio.ensure_future(node.wait(pid))
-        await asyncio.sleep(0.02)
+        assert await node.exec("app:ticker", "app:long", 2) == 2
+        assert not end.done()
         node.terminate(pid)
         with pytest.raises(ProcessTerminated):
             await end
+        return await node.exec("app:fine", "app:long")
 
-    node(test)
+    assert node(test) == "fine"
 
 
-def test_a_long_computation_is_interrupted_many_times_and_still_right(node):
+@pytest.mark.parametrize("name", TOP_LEVELS)
+def test_a_program_whose_top_level_never_ends_is_not_spawned(node, name):
     async def test(node):
-        n = 20_000_000
-        results = await asyncio.gather(
-            *(node.exec("app:sums", "app:patient", n + i) for i in range(3))
-        )
-        assert results == [(n + i) * (n + i + 1) // 2 for i in range(3)]
+        with pytest.raises(Error) as caught:
+            await node.exec(f"app:{name}", "app:short")
+        file = "library.lua" if name == "top_library" else f"{name}.lua"
+        assert exceeded(caught.value, file)
+        return await node.exec("app:fine", "app:short")
 
-    node(test)
-
-
-ORDINARY = {
-    "trim": ("('  ' .. ('x'):rep(10000) .. '  '):match('^%s*(.-)%s*$')", "x" * 10_000),
-    "spaces": ("#(('a  b '):rep(200000):gsub('%s+', ' '))", 800_000),
-    "a setting": (
-        "(('k'):rep(90) .. ' = ' .. ('v '):rep(50)):match('^(%w+)%s*=%s*(.-)%s*$')",
-        "k" * 90,
-    ),
-    "fields": (
-        "(function() local n = 0 "
-        "for _ in ('a,b,c,'):rep(20000):gmatch('([^,]*),') do n = n + 1 end return n end)()",
-        60_000,
-    ),
-    "a url": (
-        "('https://user@example.com:8080/a/b/c?x=1&y=2#top')"
-        ":match('^(%a[%w+.-]*)://([^/?#]*)([^?#]*)%??([^#]*)#?(.*)$')",
-        "https",
-    ),
-    "lines": ("select(2, ('line of text\\n'):rep(50000):gsub('(.-)\\n', '%1;'))", 50_000),
-    "numbers": ("('x = 12.5e3 ;'):match('([%d.]+[eE]?[+-]?%d*)')", "12.5e3"),
-    "plain search": ("('a'):rep(1000000):find('b', 1, true) or 'none'", "none"),
-}
-
-
-@pytest.mark.parametrize("name", ORDINARY)
-def test_an_ordinary_pattern_on_ordinary_data_is_not_refused(tmp_path, name):
-    expression, expected = ORDINARY[name]
-    (tmp_path / "x.lua").write_text(f"return {{ main = function() return ({expression}) end }}")
-    (tmp_path / "_index.yaml").write_text(
-        'version: "1.0"\nnamespace: app\nentries:\n'
-        "  - {name: processes, kind: process.host}\n"
-        "  - {name: x, kind: process.lua, source: 'file://x.lua'}\n"
-    )
-
-    async def boot():
-        async with Node(tmp_path) as node:
-            return await node.exec("app:x")
-
-    assert asyncio.run(boot()) == expected
+    assert node(test) == "fine"

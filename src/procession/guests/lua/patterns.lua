@@ -8,21 +8,24 @@
 local kit = ...
 
 local find, byte, sub, gmatch, match = string.find, string.byte, string.sub, string.gmatch, string.match
-local type, error, format = type, error, string.format
+local type, error, format, tonumber = type, error, string.format, tonumber
+local tointeger, max = math.tointeger, math.max
 
 local MAX_STEPS = 100000000 -- about half a second
 local MAX_PATTERN = 4096
 local MAX_RESULT = 64 << 20 -- bytes
+local MAX_COMPARED = 1 << 30 -- bytes, by a plain search
 
 -- The repetitions of a pattern, as single-character classes: each with the position behind it.
 local function repetitions(pattern)
-  local found, n, weight = {}, 0, 1
+  local found, n, weight, items = {}, 0, 1, 0
   local i, length = 1, #pattern
   local anchored = byte(pattern, 1) == 94 -- ^
   if anchored then
     i = 2
   end
   while i <= length do
+    items = items + 1
     local c = byte(pattern, i)
     local class_end
     if c == 37 then -- %
@@ -78,6 +81,9 @@ local function repetitions(pattern)
         i = class_end + 1
       end
     end
+  end
+  if items > 8 then
+    weight = weight * (items // 8) -- each start may compare that many characters
   end
   return found, n, weight, anchored
 end
@@ -154,6 +160,10 @@ function kit.bound_patterns(strings)
   local gsub = string.gsub
 
   function strings.find(s, pattern, init, plain)
+    if plain and type(s) == "string" and type(pattern) == "string" and #pattern > 64 and #s * #pattern > MAX_COMPARED then
+      init = tointeger(tonumber(init or 1)) or 1
+      return kit.slow.find(s, pattern, init < 0 and max(#s + init + 1, 1) or init)
+    end
     if type(s) == "string" and type(pattern) == "string" and not plain and not cheap(s, pattern) then
       check(s, pattern, "find")
     end

@@ -196,11 +196,22 @@ class HookGuard:
             strand.exceeded = True
             self._arm(strand, self._raise, 1)
             self._sethook(state, self._raise, _MASK_COUNT, 1)
-        elif self._isyieldable(state):
+        elif self._isyieldable(state) and self._can_leave(strand, state):
             self._sethook(state, None, 0, 0)
             self._yieldk(state, 0, 0, None)
         else:
             self._sethook(state, self._hook_pointer, _MASK_COUNT, _LOOK_AGAIN)
+
+    def _can_leave(self, strand: LuaBody, state: int) -> bool:
+        """Whether what yields here can be passed on outward, by all coroutines in between.
+
+        One that was resumed within a callback of C, such as that of string.gsub, has to go on.
+        """
+        can_yield = self._isyieldable
+        return state == strand.pointer or bool(
+            can_yield(strand.pointer)
+            and all(can_yield(int(pointer, 16)) for pointer in strand.process.nested or ())
+        )
 
     def _is_ours(self, state: int) -> bool:
         """Whether our own Lua is at work, which must not be left half-way: others use it too."""

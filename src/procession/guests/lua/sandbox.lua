@@ -10,7 +10,8 @@ local type, rawset, rawget, next, select, error = type, rawset, rawget, next, se
 local setmetatable, getmetatable, tonumber, raw_tostring = setmetatable, getmetatable, tonumber, tostring
 local math_type, tointeger = math.type, math.tointeger
 local format, rep, sub, gsub = string.format, string.rep, string.sub, string.gsub
-local unpack, concat = table.unpack, table.concat
+local unpack, concat, ult = table.unpack, table.concat, math.ult
+local metatable_of = kit.metatable_of
 
 local MAX_STRING = 64 << 20 -- bytes that one call may build: it cannot be interrupted
 local MAX_ITEMS = 10000000 -- items that one call may touch
@@ -59,15 +60,123 @@ local function bad_argument(n, name, text, level)
 end
 kit.bad_argument = bad_argument
 
+-- What takes long, or as long as a metamethod wants: in Lua, and under a name that is not ours, so
+-- that it is interrupted and ended like the program itself. The same in C would hold up everyone.
+local slow = assert(load([[
+local find, sub, rawequal = ...
+local slow = {}
+
+function slow.shift_up(t, first, last)
+  for i = last, first, -1 do
+    t[i + 1] = t[i]
+  end
+end
+
+function slow.shift_down(t, first, last)
+  for i = first, last do
+    t[i - 1] = t[i]
+  end
+end
+
+function slow.move(a1, first, last, to, a2)
+  if to > last or to <= first or not rawequal(a1, a2) then
+    for i = 0, last - first do
+      a2[to + i] = a1[first + i]
+    end
+  else
+    for i = last - first, 0, -1 do
+      a2[to + i] = a1[first + i]
+    end
+  end
+  return a2
+end
+
+function slow.items(t, first, last)
+  local items = {}
+  for i = 0, last - first do
+    items[i + 1] = t[first + i]
+  end
+  return items
+end
+
+local function less(a, b)
+  return a < b
+end
+
+-- By merging, from the bottom up.
+function slow.sort(t, count, before)
+  before = before or less
+  local from, to = slow.items(t, 1, count), {}
+  local size = 1
+  while size < count do
+    for low = 1, count, 2 * size do
+      local i, i_end = low, low + size
+      local j, j_end = i_end, i_end + size
+      if i_end > count + 1 then i_end = count + 1 end
+      if j_end > count + 1 then j_end = count + 1 end
+      local k = low
+      while i < i_end and j < j_end do
+        if before(from[j], from[i]) then
+          to[k], j = from[j], j + 1
+        else
+          to[k], i = from[i], i + 1
+        end
+        k = k + 1
+      end
+      for l = i, i_end - 1 do
+        to[k], k = from[l], k + 1
+      end
+      for l = j, j_end - 1 do
+        to[k], k = from[l], k + 1
+      end
+    end
+    from, to = to, from
+    size = 2 * size
+  end
+  for i = 1, count do
+    t[i] = from[i]
+  end
+end
+
+-- Find a long text where its beginning is.
+function slow.find(s, text, init)
+  local head, size = sub(text, 1, 64), #text
+  while true do
+    local at = find(s, head, init, true)
+    if not at then
+      return nil
+    elseif sub(s, at, at + size - 1) == text then
+      return at, at + size - 1
+    end
+    init = at + 1
+  end
+end
+
+return slow
+]], "=[library]", "t"))(string.find, sub, rawequal)
+kit.slow = slow
+
 -- The functions of the string library take an error object for its message (SEMANTICS 2.3).
 local methods = copied(string, "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper")
 methods.gfind = methods.gmatch
 
 function methods.rep(s, n, separator)
-  if type(s) == "string" and type(n) == "number" and n > 0 then
-    local length = #s + (type(separator) == "string" and #separator or 0)
-    if length * n > MAX_STRING then
+  local count = tonumber(n)
+  if count == nil then
+    bad_argument(2, "rep", "number expected, got " .. (n == nil and "no value" or type(n)))
+  end
+  if type(s) == "number" then
+    s = raw_tostring(s)
+  end
+  if type(s) == "string" and count > 0 then
+    local length = #s
+    if type(separator) == "string" or type(separator) == "number" then
+      length = length + #raw_tostring(separator)
+    end
+    if length * (count + 0.0) > MAX_STRING then
       error("resulting string too large", 2)
+    elseif length == 0 and count > 1 then
+      n = 1 -- it counts all the same
     end
   end
   return rep(s, n, separator)
@@ -78,7 +187,33 @@ function methods.format(pattern, ...)
   if n > 200 then
     error("too many arguments to 'format'", 2)
   end
+  local size = 0
+  for i = 2, n do
+    local v = select(i, ...)
+    if type(v) == "string" then
+      size = size + #v
+      if size > MAX_STRING then
+        error("resulting string too large", 2)
+      end
+    end
+  end
   return format(pattern, plain_items(n, ...))
+end
+
+function methods.pack(layout, ...)
+  if type(layout) == "string" then
+    local size = 0.0
+    for digits in string.gmatch(layout, "c(%d+)") do
+      size = size + tonumber(digits)
+    end
+    for _, v in next, { ... } do
+      size = size + (type(v) == "string" and #v or 0)
+    end
+    if size > MAX_STRING then
+      error("resulting string too large", 2)
+    end
+  end
+  return string.pack(layout, ...)
 end
 
 kit.bound_patterns(methods)
@@ -97,67 +232,156 @@ for name in ("byte find gmatch gfind gsub len lower match rep reverse sub upper 
   end
 end
 
-local table_library = copied(table, "insert pack remove unpack")
-
-local function check_span(first, last, name)
-  if type(first) == "number" and type(last) == "number" and last - first > MAX_ITEMS then
-    error(format("too many items for '%s'", name), 3)
-  end
-end
+local table_library = { pack = table.pack }
 
 local function length_of(t, name)
   if type(t) ~= "table" then
     bad_argument(1, name, "table expected, got " .. (t == nil and "no value" or type(t)), 3)
   end
-  return #t
+  local length = #t
+  if math_type(length) ~= "integer" then
+    length = tointeger(length) or error("object length is not an integer", 3)
+  end
+  return length
+end
+
+-- An argument that is to be an integer. Without `default` it must be there.
+local function integer(v, n, name, default)
+  if v == nil and default then
+    return default
+  end
+  local whole = math_type(v) == "integer" and v or tointeger(tonumber(v))
+  if not whole then
+    local expected = tonumber(v) and "number has no integer representation"
+    bad_argument(n, name, expected or "number expected, got " .. (v == nil and "no value" or type(v)), 3)
+  end
+  return whole
+end
+
+-- Whether C may do it: at once, and without metamethods.
+local function is_quick(t, count)
+  return metatable_of(t) == nil and count <= MAX_ITEMS
+end
+
+local insert, remove, move, sort = table.insert, table.remove, table.move, table.sort
+
+function table_library.insert(t, ...)
+  local count, n = length_of(t, "insert") + 1, select("#", ...)
+  if n == 1 then
+    t[count] = ...
+    return
+  elseif n ~= 2 then
+    error("wrong number of arguments to 'insert'", 2)
+  end
+  local position, v = ...
+  position = integer(position, 2, "insert")
+  if not ult(position - 1, count) then
+    bad_argument(2, "insert", "position out of bounds")
+  elseif is_quick(t, count) then
+    insert(t, position, v)
+  else
+    slow.shift_up(t, position, count - 1)
+    t[position] = v
+  end
+end
+
+function table_library.remove(t, ...)
+  local count = length_of(t, "remove")
+  local position = integer((...), 2, "remove", count)
+  if position ~= count and ult(count, position - 1) then
+    bad_argument(2, "remove", "position out of bounds")
+  elseif position ~= count and is_quick(t, count) then
+    return remove(t, position)
+  end
+  local v = t[position]
+  slow.shift_down(t, position + 1, count)
+  t[position < count and count or position] = nil
+  return v
+end
+
+function table_library.unpack(t, first, last)
+  if type(t) == "table" and metatable_of(t) == nil then
+    return unpack(t, first, last)
+  end
+  first = integer(first, 2, "unpack", 1)
+  last = last ~= nil and integer(last, 3, "unpack") or length_of(t, "unpack")
+  if first > last then
+    return
+  elseif not ult(last - first, 1000000) then
+    error("too many results to unpack", 2)
+  end
+  return unpack(slow.items(t, first, last), 1, last - first + 1)
+end
+
+local function check_span(first, last, name)
+  if first <= last and not ult(last - first, MAX_ITEMS) then
+    error(format("too many items for '%s'", name), 3)
+  end
 end
 
 function table_library.concat(t, separator, first, last)
-  local count = length_of(t, "concat")
-  first, last = first or 1, last or count
+  local count = last == nil and length_of(t, "concat") or 0
+  if type(t) ~= "table" then
+    length_of(t, "concat")
+  end
+  first, last = integer(first, 3, "concat", 1), integer(last, 4, "concat", count)
+  if first > last then
+    return ""
+  end
   check_span(first, last, "concat")
-  if math_type(first) and math_type(last) and getmetatable(t) == nil then
-    local size, floats = 0, nil
-    for i = first, last do
-      local v = rawget(t, i)
-      if type(v) == "string" then
-        size = size + #v
-      elseif math_type(v) == "float" or kit.is_error(v) then
-        floats = floats or {}
-        floats[i] = plain(v)
-      end
-      if size > MAX_STRING then
-        error("resulting string too large", 2)
-      end
+  if metatable_of(t) ~= nil then
+    t, first, last = slow.items(t, first, last), 1, last - first + 1
+  end
+  local size, changed = 0.0, nil
+  if type(separator) == "string" then
+    size = #separator * (last - first + 0.0)
+  end
+  for i = first, last do
+    local v = rawget(t, i)
+    if type(v) == "string" then
+      size = size + #v
+    elseif math_type(v) == "float" or kit.is_error(v) then
+      changed = changed or {}
+      changed[i] = plain(v)
     end
-    size = size + (type(separator) == "string" and #separator or 0) * (last - first)
     if size > MAX_STRING then
       error("resulting string too large", 2)
     end
-    if floats then
-      t = setmetatable(floats, { __index = t })
-    end
+  end
+  if changed then
+    t = setmetatable(changed, { __index = t })
   end
   return concat(t, separator, first, last)
 end
 
-local move = table.move
 function table_library.move(a1, first, last, to, a2)
+  local target = a2 == nil and a1 or a2
+  if type(a1) ~= "table" or type(target) ~= "table" then
+    return move(a1, first, last, to, a2)
+  end
+  first, last, to = integer(first, 2, "move"), integer(last, 3, "move"), integer(to, 4, "move")
+  if first > last then
+    return target
+  end
   check_span(first, last, "move")
-  return move(a1, first, last, to, a2)
+  if metatable_of(a1) == nil and metatable_of(target) == nil then
+    return move(a1, first, last, to, target)
+  elseif to > math.maxinteger - (last - first) then
+    bad_argument(4, "move", "destination wrap around")
+  end
+  return slow.move(a1, first, last, to, target)
 end
 
-local sort = table.sort
-local function less(a, b)
-  return a < b
-end
-function table_library.sort(t, comparator)
+function table_library.sort(t, before)
   local count = length_of(t, "sort")
-  if count > MAX_ITEMS then
+  if before ~= nil and type(before) ~= "function" then
+    bad_argument(2, "sort", "function expected, got " .. type(before))
+  elseif count > MAX_ITEMS then
     error("too many items for 'sort'", 2)
+  elseif is_quick(t, count * 100) then
+    return sort(t, before)
   end
-  -- A comparison in Lua can be interrupted, one in C cannot.
-  sort(t, comparator or (count > 100000 and less) or nil)
+  slow.sort(t, count, before)
 end
 
 function table_library.getn(t)
@@ -294,7 +518,7 @@ local globals = {
   tonumber = tonumber,
   tostring = tostring,
   type = type,
-  unpack = unpack,
+  unpack = table_library.unpack,
   coroutine = coroutine_library,
   math = math_library,
   os = os_library,
@@ -351,7 +575,6 @@ end
 -- -- environments -----------------------------------------------------------------------------
 
 local overlays = {} -- the metatable of the overlays of each library, shared by all processes
-local metatable_of = kit.metatable_of
 
 local overlay
 
