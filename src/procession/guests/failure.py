@@ -11,7 +11,7 @@ from pathlib import Path
 from traceback import StackSummary, TracebackException
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Canceled, Error, Internal, rebuild
+from procession.core.errors import Canceled, Error, Internal, LimitExceeded, rebuild
 from procession.core.payload import clean_text, copy_error
 
 if TYPE_CHECKING:
@@ -39,6 +39,15 @@ def error_from_exception(exc: BaseException) -> Error:
         return error
     kind = Canceled if isinstance(exc, asyncio.CancelledError) else Internal
     return kind(_message_of(exc), details=extra)
+
+
+def step_limit_exceeded(limit: float, stack: str, **details: str) -> LimitExceeded:
+    """The error of a process that computed too long, in any language. SEMANTICS 11.4."""
+    return LimitExceeded(
+        f"step limit exceeded: more than {limit:g} seconds without a wait",
+        retryable=False,
+        details={**details, "traceback": stack},
+    )
 
 
 def describe(error: Error) -> str:

@@ -33,9 +33,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import LimitExceeded
 from procession.core.process import Process
-from procession.guests.failure import log_with_traceback
+from procession.guests.failure import log_with_traceback, step_limit_exceeded
 from procession.guests.python import ProcessTask, PythonProcess
 from procession.hosts.cpu_alarm import CpuAlarm
 from procession.hosts.frames import (
@@ -84,6 +83,11 @@ _REPORT = 1.0
 """Seconds between two reports of what cannot be interrupted."""
 
 
+def _nobody() -> Any:
+    """In place of a weak reference, where there is nothing to refer to."""
+    return None
+
+
 class Watchdog:
     """Watches the steps of one kernel, from a thread of its own.
 
@@ -115,8 +119,8 @@ class Watchdog:
         # The step that is under way, as far as it was seen.
         self._key = 0
         self._since = 0.0
-        self._process: Process | None = None
-        self._task: ProcessTask | None = None
+        self._watched = _nobody  # weakly: it may end, and be gone, before the next look
+        self._watched_task = _nobody
         self._beaten = False  # the loop has gone on since the task was seen
         self._beat_sent = False
         self._warned = False
@@ -179,7 +183,9 @@ class Watchdog:
             task = None if strand is not None else self._current_task()
             if strand is not None or task is not None:
                 idle = 0
-                self._closing.wait(self._look(strand, task, tick, starved))
+                pause = self._look(strand, task, tick, starved)
+                strand = task = None  # nothing is kept alive by being watched
+                self._closing.wait(pause)
                 continue
             self._forget()
             self._seen = self._looked
@@ -240,7 +246,7 @@ class Watchdog:
             elif strand is not None:
                 self._held = starved  # perhaps by this step: the alarm's handler will know
         self._held_by = 0
-        process = self._process
+        process = self._watched()
         if process is None:
             self._seen = self._looked
             return tick
@@ -263,22 +269,25 @@ class Watchdog:
         """A step that was not seen before."""
         self._forget()
         self._since = now
-        self._task = task
+        process: Process | None
         if task is not None:
-            self._process = task.owner
+            self._watched_task = weakref.ref(task)
+            process = task.owner
             self._beaten = False
             if not self._beat_sent:
                 self._beat_sent = True
                 with contextlib.suppress(RuntimeError):  # the loop is closed
                     self._loop.call_soon_threadsafe(self._beat)
         elif isinstance(strand, Process):
-            self._process = strand
+            process = strand
         else:
-            self._process = getattr(strand, "owner", None)
+            process = getattr(strand, "owner", None)
         self._key = key
-        computed = getattr(strand, "computed", None)
-        if computed is not None and self._process is not None:
-            self._look_at_lua(strand, self._process, computed)
+        if process is not None:
+            self._watched = weakref.ref(process)
+            computed = getattr(strand, "computed", None)
+            if computed is not None:
+                self._look_at_lua(strand, process, computed)
 
     def _look_at_lua(self, strand: Any, process: Process, computed: float) -> None:
         """Lua is interrupted all the time, and by another: it counts itself how long it took."""
@@ -292,7 +301,7 @@ class Watchdog:
         self._due = self._warned = self._spared = self.waiting = False
         self._key = self._strikes = 0
         self._first_try = self._next_try = self._next_report = 0.0
-        self._process = self._task = None
+        self._watched = self._watched_task = _nobody
         self._held = 0.0
 
     def _beat(self) -> None:
@@ -400,18 +409,18 @@ class Watchdog:
     def _still(self) -> bool:
         """Whether the step is under way that was found to last too long."""
         current = self._scheduler.current
-        if self._task is None:
+        if self._watched_task() is None:
             return self._key != 0 and id(current) == self._key and not self._scheduler.stepped
-        return current is None and self._current_task() is self._task and not self._beaten
+        return current is None and self._current_task() is self._watched_task() and not self._beaten
 
     def _base(self, process: PythonProcess) -> FrameType | None:
-        coro = (self._task or process).get_coro()
+        coro = (self._watched_task() or process).get_coro()
         return getattr(coro, "cr_frame", None)
 
     def _struck(self) -> None:
         self._strikes += 1
         self._due = False
-        process = self._process
+        process = self._watched()
         limit = process.host.step_limit if process is not None else 1.0
         self._next_try = time.monotonic() + limit / _LOOKS
 
@@ -431,7 +440,7 @@ class Watchdog:
         chance to look, or it had it a moment ago.
         """
         now = time.monotonic()
-        process = self._process
+        process = self._watched()
         if self.asleep:
             pass
         elif self._held and process is not None and self._still():
@@ -450,7 +459,7 @@ class Watchdog:
     def judge(self, frame: FrameType | None) -> Verdict:
         """Whether the signal may raise the exception in `frame`."""
         self.waiting = False
-        process = self._process
+        process = self._watched()
         if (
             not self._due
             or frame is None
@@ -472,7 +481,8 @@ class Watchdog:
             return Verdict.LEAVE
         self._struck()
         stack = format_stack(list(down_to(base, frame)))
-        process.fail(step_limit_exceeded(process.host.step_limit, stack))
+        limit, kind = process.host.step_limit, StepLimitExceeded.__name__
+        process.fail(step_limit_exceeded(limit, stack, type=kind))
         if self._strikes < _PERSISTENT or self._strikes >= _STRIKES:
             return Verdict.STRIKE
         self._due = self.waiting = True
@@ -481,15 +491,6 @@ class Watchdog:
 
 _ASYNC = sys.version_info < (3, 13)
 """Whether a thread that was made to wait at a check sees an exception set meanwhile right there."""
-
-
-def step_limit_exceeded(limit: float, stack: str) -> LimitExceeded:
-    """The error of a process that computed too long."""
-    return LimitExceeded(
-        f"step limit exceeded: more than {limit:g} seconds without a wait",
-        retryable=False,
-        details={"type": StepLimitExceeded.__name__, "traceback": stack},
-    )
 
 
 def _time(seconds: float) -> str:

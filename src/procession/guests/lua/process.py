@@ -9,13 +9,13 @@ from lupa import lua54
 from procession.core.errors import Error, Internal, Invalid
 from procession.core.process import Process
 from procession.core.scheduler import Strand
+from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import READY
 from procession.guests.lua.strand import (
     ANSWER,
     PLAIN,
     LuaBody,
     out_of_memory,
-    step_limit_exceeded,
 )
 from procession.guests.lua.values import text, to_flat
 

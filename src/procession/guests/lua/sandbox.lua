@@ -343,6 +343,8 @@ function table_library.concat(t, separator, first, last)
     elseif math_type(v) == "float" or kit.is_error(v) then
       changed = changed or {}
       changed[i] = plain(v)
+    elseif type(v) ~= "number" then
+      error(format("invalid value (at index %d) in table for 'concat'", i), 2)
     end
     if size > MAX_STRING then
       error("resulting string too large", 2)

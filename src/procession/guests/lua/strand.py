@@ -24,6 +24,7 @@ from procession.core.event import Event
 from procession.core.mailbox import TopicChannel
 from procession.core.message import Message
 from procession.core.scheduler import NOTHING
+from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN, UPGRADE
 from procession.guests.lua.state import Parcel
 from procession.guests.lua.values import from_scalar, new_error, text
@@ -367,15 +368,6 @@ class _Select:
     def __init__(self, wait: Coroutine[Any, Any, Any]) -> None:
         self.send = wait.send
         self.close = wait.close
-
-
-def step_limit_exceeded(limit: float, stack: str) -> Error:
-    """The error of a process that computed too long. SEMANTICS 11.4."""
-    return LimitExceeded(
-        f"step limit exceeded: more than {limit:g} seconds without a wait",
-        retryable=False,
-        details={"traceback": stack},
-    )
 
 
 def out_of_memory() -> Error:
