@@ -317,7 +317,7 @@ def die_with_parent() -> None:
 def main() -> None:
     """Start, as the parent has told."""
     die_with_parent()
-    # Ctrl-C, or a service manager that stops a whole group, is for the parent, who tells us to stop.
+    # Ctrl-C, or a service manager that stops a whole group, is for the parent: it tells us to stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     sock = socket.socket(fileno=int(sys.argv[1]))

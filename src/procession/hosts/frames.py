@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 from traceback import StackSummary
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import procession.process as face
 from procession.core.kernel import Kernel
@@ -119,3 +119,8 @@ def stands_at_a_check(frame: FrameType) -> bool:
     at = frame.f_lasti
     code = frame.f_code.co_code
     return 0 <= at < len(code) and code[at] in _CHECKS
+
+
+def nobody() -> Any:
+    """In place of a weak reference, where there is nothing to refer to."""
+    return None

@@ -43,6 +43,7 @@ from procession.hosts.frames import (
     is_debugged,
     is_its_own,
     is_ours,
+    nobody,
     stands_at_a_check,
 )
 from procession.hosts.urgent import StepLimitExceeded, Verdict, urgent
@@ -50,6 +51,7 @@ from procession.hosts.urgent import StepLimitExceeded, Verdict, urgent
 if TYPE_CHECKING:
     from types import FrameType
 
+    from procession.core.errors import Error
     from procession.core.kernel import Kernel
     from procession.core.scheduler import Strand
 
@@ -83,11 +85,6 @@ _REPORT = 1.0
 """Seconds between two reports of what cannot be interrupted."""
 
 
-def _nobody() -> Any:
-    """In place of a weak reference, where there is nothing to refer to."""
-    return None
-
-
 class Watchdog:
     """Watches the steps of one kernel, from a thread of its own.
 
@@ -119,8 +116,8 @@ class Watchdog:
         # The step that is under way, as far as it was seen.
         self._key = 0
         self._since = 0.0
-        self._watched = _nobody  # weakly: it may end, and be gone, before the next look
-        self._watched_task = _nobody
+        self._watched = nobody  # weakly: it may end, and be gone, before the next look
+        self._watched_task = nobody
         self._beaten = False  # the loop has gone on since the task was seen
         self._beat_sent = False
         self._warned = False
@@ -301,7 +298,7 @@ class Watchdog:
         self._due = self._warned = self._spared = self.waiting = False
         self._key = self._strikes = 0
         self._first_try = self._next_try = self._next_report = 0.0
-        self._watched = self._watched_task = _nobody
+        self._watched = self._watched_task = nobody
         self._held = 0.0
 
     def _beat(self) -> None:
@@ -380,7 +377,7 @@ class Watchdog:
         stack = self._stack(process)
         if stack is None:
             return True
-        error = step_limit_exceeded(process.host.step_limit, stack)
+        error = _error_of(process, stack)
         base = self._base(process)
         time.sleep(0)  # the interpreter's lock is ours anew: for milliseconds nobody takes it away
         frame = sys._current_frames().get(self._ident)
@@ -481,8 +478,7 @@ class Watchdog:
             return Verdict.LEAVE
         self._struck()
         stack = format_stack(list(down_to(base, frame)))
-        limit, kind = process.host.step_limit, StepLimitExceeded.__name__
-        process.fail(step_limit_exceeded(limit, stack, type=kind))
+        process.fail(_error_of(process, stack))
         if self._strikes < _PERSISTENT or self._strikes >= _STRIKES:
             return Verdict.STRIKE
         self._due = self.waiting = True
@@ -491,6 +487,11 @@ class Watchdog:
 
 _ASYNC = sys.version_info < (3, 13)
 """Whether a thread that was made to wait at a check sees an exception set meanwhile right there."""
+
+
+def _error_of(process: Process, stack: str) -> Error:
+    kind = StepLimitExceeded.__name__
+    return step_limit_exceeded(process.host.step_limit, stack, type=kind)
 
 
 def _time(seconds: float) -> str:

@@ -376,6 +376,9 @@ local function new(s, pattern, anchored)
     return match(i, 1)
   end
   function it.from(i)
+    if i > n + 1 then
+      return nil
+    end
     for first = i, anchored and i or n + 1 do
       level = 0
       local last = match(first, 1)
