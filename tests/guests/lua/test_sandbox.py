@@ -218,8 +218,8 @@ def write_app(folder, programs, hosts):
 
 
 HOSTS = {
-    "shared": "{step_limit: 2s}",
-    "own": "{step_limit: 2s, lua: {state: own, memory: 64MiB}}",
+    "shared": "{step_limit: 700ms}",
+    "own": "{step_limit: 700ms, lua: {state: own, memory: 64MiB}}",
     "small": "{step_limit: 5s, lua: {state: own, memory: 8MiB}}",
 }
 
