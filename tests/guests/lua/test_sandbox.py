@@ -193,6 +193,44 @@ ASSAULTS = {
     "a pattern with balance that takes ages": """
         return string.find(string.rep('(', 1 << 20), '%b()%b()')""",
     "a pattern that is endless": "return string.find('x', string.rep('a?', 100000))",
+    "an empty string, again and again": "return error(#string.rep('', 1 << 60))",
+    "an insertion before more than there is": """
+        table.insert(setmetatable({}, { __len = function() return "x" end }), 1, 1)""",
+    "a length that changes while it is sorted": """
+        local n = 0
+        table.sort(setmetatable({}, { __len = function() n = n + 1 return n * 100 end }), rawequal)
+        error("fine")""",
+    "a comparator that contradicts itself": """
+        table.sort({ 3, 1, 2, 5, 4 }, function() return true end) error("fine")""",
+    "an upgrade to what does not exist": """
+        assert(not process.upgrade("app:nothing")) error("fine")""",
+    "spawning while it is closed": """
+        local _ <close> = setmetatable({}, { __close = function()
+          process.spawn(process.id(), "app:none") coroutine.create(print) process.pid()
+        end })
+        error("fine")""",
+    "a call object where a channel belongs": """
+        local pid = process.spawn("app:caller", process.pid():match("^{(.+)|"), process.pid())
+        local message = process.listen("ask", { message = true }):receive()
+        local _, call
+        for key, value in next, message do
+          if type(key) == "table" then call = value end
+        end
+        pcall(process.unlisten, call)
+        pcall(process.send, process.pid(), "x", call)
+        for key in next, message do
+          if type(key) == "table" then
+            for _, fake in ipairs({ {}, 1, "x", channel.new(), print, coroutine.create(print) }) do
+              rawset(message, key, fake)
+              pcall(message.reply, message, 1)
+            end
+            rawset(message, key, call)
+          end
+        end
+        message:reply(1)""",
+    "a hundred children, one after the other": """
+        for _ = 1, 100 do process.exec("app:fine") end
+        error("fine")""",
     "thousands of coroutines that nobody finishes": """
         for i = 1, 20000 do
           for v in coroutine.wrap(function() coroutine.yield(i) end) do break end

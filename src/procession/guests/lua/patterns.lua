@@ -130,7 +130,7 @@ local function is_costly(subject, pattern)
   for _ = 1, cost.n do
     worst = worst * length
   end
-  if worst <= MAX_STEPS then
+  if worst <= MAX_STEPS or (cost.n == 0 and steps <= MAX_COMPARED // 10) then
     return false
   end
   for i = 1, cost.n do

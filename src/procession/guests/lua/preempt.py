@@ -44,7 +44,7 @@ _MASK_COUNT = 8
 _LOOK_AGAIN = 20_000
 """Instructions until a coroutine that cannot yield is looked at again: well below a tick."""
 
-_OUR_INSTRUCTIONS = 50
+_OUR_INSTRUCTIONS = 499
 """Instructions after which a coroutine is looked at again that is in our own Lua."""
 
 _MAX_FRAMES = 22

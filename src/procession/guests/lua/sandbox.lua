@@ -62,9 +62,39 @@ kit.bad_argument = bad_argument
 
 -- What takes long, or as long as a metamethod wants: in Lua, and under a name that is not ours, so
 -- that it is interrupted and ended like the program itself. The same in C would hold up everyone.
-local slow = assert(load([[
-local find, sub, rawequal = ...
+local SLOW = [[
+local find, sub, rawequal, next, type, math_type, rawget = ...
 local slow = {}
+
+function slow.maxn(t)
+  local found = 0
+  for key in next, t do
+    if type(key) == "number" and key > found then
+      found = key
+    end
+  end
+  return found
+end
+
+-- How long the strings of a list are together; where an item is no text; and instead of what is
+-- not to be shown as C shows it, what is.
+function slow.measure(t, first, last, plain)
+  local size, changed = 0.0, nil
+  for i = first, last do
+    local v = rawget(t, i)
+    if type(v) == "string" then
+      size = size + #v
+    elseif math_type(v) ~= "integer" then
+      local shown = plain(v)
+      if type(shown) ~= "string" and type(shown) ~= "number" then
+        return size, i
+      end
+      changed = changed or {}
+      changed[i] = shown
+    end
+  end
+  return size, nil, changed
+end
 
 function slow.shift_up(t, first, last)
   for i = last, first, -1 do
@@ -153,7 +183,9 @@ function slow.find(s, text, init)
 end
 
 return slow
-]], "=[library]", "t"))(string.find, sub, rawequal)
+]]
+local slow = assert(load(SLOW, "=[library]", "t"))(string.find, sub, rawequal, next, type, math_type, rawget)
+local quick = assert(load(SLOW, "=[procession] library", "t"))(string.find, sub, rawequal, next, type, math_type, rawget)
 kit.slow = slow
 
 -- The functions of the string library take an error object for its message (SEMANTICS 2.3).
@@ -329,26 +361,19 @@ function table_library.concat(t, separator, first, last)
     return ""
   end
   check_span(first, last, "concat")
-  if metatable_of(t) ~= nil then
+  local measure = quick.measure
+  if metatable_of(t) ~= nil or last - first > 100000 then
     t, first, last = slow.items(t, first, last), 1, last - first + 1
+    measure = slow.measure
   end
-  local size, changed = 0.0, nil
-  if type(separator) == "string" then
-    size = #separator * (last - first + 0.0)
+  local size, wrong, changed = measure(t, first, last, plain)
+  if wrong then
+    error(format("invalid value (at index %d) in table for 'concat'", wrong), 2)
+  elseif type(separator) == "string" then
+    size = size + #separator * (last - first + 0.0)
   end
-  for i = first, last do
-    local v = rawget(t, i)
-    if type(v) == "string" then
-      size = size + #v
-    elseif math_type(v) == "float" or kit.is_error(v) then
-      changed = changed or {}
-      changed[i] = plain(v)
-    elseif type(v) ~= "number" then
-      error(format("invalid value (at index %d) in table for 'concat'", i), 2)
-    end
-    if size > MAX_STRING then
-      error("resulting string too large", 2)
-    end
+  if size > MAX_STRING then
+    error("resulting string too large", 2)
   end
   if changed then
     t = setmetatable(changed, { __index = t })
@@ -391,13 +416,8 @@ function table_library.getn(t)
 end
 
 function table_library.maxn(t)
-  local found = 0
-  for key in next, t do
-    if type(key) == "number" and key > found then
-      found = key
-    end
-  end
-  return found
+  length_of(t, "maxn")
+  return slow.maxn(t)
 end
 
 local math_library = copied(
