@@ -146,6 +146,104 @@ def test_without_the_hook_of_the_platform_a_loop_is_ended_all_the_same(
     assert "Lua cannot be preempted on this platform (lua_sethook)" in caplog.text
 
 
+UPGRADED = """
+local co = coroutine.create(function() while true do end end)
+return { main = function(again)
+  if again then
+    coroutine.resume(co)
+  end
+  process.upgrade(process.id(), true)
+end }
+"""
+
+
+def test_a_coroutine_that_an_upgraded_program_has_made_before_its_main_is_in_reach(app):
+    async def test(node):
+        with pytest.raises(LimitExceeded, match="step limit exceeded"):
+            await node.exec("app:upgraded")
+        return await node.exec("app:fine")
+
+    assert app({"upgraded": UPGRADED, **LOOPS}, test, host="{step_limit: 200ms}") == "fine"
+
+
+def test_the_coroutines_of_an_upgraded_process_are_forgotten_without_harm(app):
+    upgraded = """
+    local kept = {}
+    for i = 1, 50 do kept[i] = coroutine.create(print) end
+    return { main = function(n)
+      if n == 20 then return "done" end
+      for i = 1, 50 do kept[i] = coroutine.create(print) end
+      process.upgrade(process.id(), n + 1)
+    end }
+    """
+    neighbour = """
+    return { main = function()
+      for i = 1, 20000 do
+        local co = coroutine.create(print)
+      end
+      return "unharmed"
+    end }
+    """
+
+    async def test(node):
+        assert await node.exec("app:upgraded", None, 1) == "done"
+        return await node.exec("app:neighbour")
+
+    assert app({"upgraded": upgraded, "neighbour": neighbour}, test) == "unharmed"
+
+
+def test_what_closes_at_the_end_may_still_spawn_and_send(app):
+    closing = """
+    local function main(parent)
+      local _ <close> = setmetatable({}, { __close = function()
+        process.send(parent, "closing", process.spawn("app:fine", "app:processes") ~= nil)
+      end })
+      process.listen("never"):receive()
+    end
+    return { main = main }
+    """
+    parent = """
+    local function main()
+      local said = process.listen("closing")
+      local pid = process.spawn("app:closing", "app:processes", process.pid())
+      time.sleep("1ms")
+      process.terminate(pid)
+      return (said:receive())
+    end
+    return { main = main }
+    """
+
+    async def test(node):
+        return await node.exec("app:parent")
+
+    assert app({"closing": closing, "parent": parent, **LOOPS}, test) is True
+
+
+def test_an_error_of_a_function_in_c_names_the_line_of_the_program(app):
+    program = """
+    return { main = function()
+      local texts = {}
+      for _, f in ipairs({
+        function() local _ = string.format("%d", "x") end,
+        function() local _ = string.find(nil, "x") end,
+        function() local _ = ("x"):match({}) end,
+        function() local _ = string.gsub("x") end,
+        function() local _ = string.rep() end,
+        function() local _ = table.concat(5) end,
+      }) do
+        texts[#texts + 1] = select(2, pcall(f))
+      end
+      return texts
+    end }
+    """
+
+    async def test(node):
+        return await node.exec("app:x")
+
+    texts = app({"x": program}, test)
+    assert [text.split(": ")[0] for text in texts] == [f"x.lua:{line}" for line in range(5, 11)]
+
+
 def test_the_thread_of_the_guard_ends_with_its_node(app):
     async def test(node):
         with pytest.raises(Error):

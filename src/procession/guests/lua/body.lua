@@ -4,7 +4,8 @@ local kit = ...
 
 local type, error, select, next, setmetatable = type, error, select, next, setmetatable
 local xpcall, load, byte, gsub, format = xpcall, load, string.byte, string.gsub, string.format
-local yield, running, close, status = coroutine.yield, coroutine.running, coroutine.close, coroutine.status
+local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
+local close, status = coroutine.close, coroutine.status
 local host, is_error = kit.host, kit.is_error
 local READY = kit.marks.READY
 
@@ -230,8 +231,21 @@ end
 
 local exports = kit.exports
 exports.compile = compile
-exports.body = body
-exports.strand_body = strand_body
+
+-- A coroutine that has told its address, and this.
+local function started(co, ok, pointer)
+  return co, pointer
+end
+
+function exports.new_body(id, method)
+  local co = create(body)
+  return started(co, resume(co, id, method))
+end
+
+function exports.new_strand(f)
+  local co = create(strand_body)
+  return started(co, resume(co, f))
+end
 exports.traceback_of = kit.traceback_of
 
 -- End a suspended coroutine: its to-be-closed variables are closed.

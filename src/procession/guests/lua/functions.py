@@ -403,7 +403,7 @@ class Functions(Part):
         strand: Any = self.kernel.scheduler.current
         state = getattr(strand, "state", None)
         owner = state.owners.pop(pointer, None) if state is not None else None
-        if owner is not None:
+        if owner is not None and owner.nested is not None:
             owner.nested.discard(pointer)
 
     def overdue(self) -> bool:

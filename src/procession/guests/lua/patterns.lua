@@ -536,6 +536,16 @@ return matcher
 function kit.bound_patterns(strings)
   local gsub = string.gsub
 
+  -- Here and not in C, which would name our line as the culprit's.
+  local function check_texts(name, s, pattern)
+    for i = 1, 2 do
+      local kind = type(i == 1 and s or i == 2 and pattern or nil)
+      if kind ~= "string" and kind ~= "number" then
+        kit.bad_argument(i, name, "string expected, got " .. kind, 3)
+      end
+    end
+  end
+
   function strings.find(s, pattern, init, plain)
     if type(s) == "string" and type(pattern) == "string" then
       if plain then
@@ -546,20 +556,30 @@ function kit.bound_patterns(strings)
       elseif not cheap(s, pattern) and is_costly(s, pattern) then
         return matcher.find(s, pattern, init)
       end
+    else
+      check_texts("find", s, pattern)
     end
     return find(s, pattern, init, plain)
   end
 
   function strings.match(s, pattern, init)
-    if type(s) == "string" and type(pattern) == "string" and not cheap(s, pattern) and is_costly(s, pattern) then
-      return matcher.match(s, pattern, init)
+    if type(s) == "string" and type(pattern) == "string" then
+      if not cheap(s, pattern) and is_costly(s, pattern) then
+        return matcher.match(s, pattern, init)
+      end
+    else
+      check_texts("match", s, pattern)
     end
     return match(s, pattern, init)
   end
 
   function strings.gmatch(s, pattern, init)
-    if type(s) == "string" and type(pattern) == "string" and not cheap(s, pattern) and is_costly(s, pattern) then
-      return matcher.gmatch(s, pattern, init)
+    if type(s) == "string" and type(pattern) == "string" then
+      if not cheap(s, pattern) and is_costly(s, pattern) then
+        return matcher.gmatch(s, pattern, init)
+      end
+    else
+      check_texts("gmatch", s, pattern)
     end
     return gmatch(s, pattern, init)
   end
@@ -578,6 +598,8 @@ function kit.bound_patterns(strings)
           error("resulting string too large", 2)
         end
       end
+    else
+      check_texts("gsub", s, pattern)
     end
     return gsub(s, pattern, replacement, limit)
   end

@@ -109,7 +109,6 @@ class LuaProcess(LuaBody, Process):
         self._drop_strands()
         self.drop()
         self.drop_attached()
-        self.nested = None
         self.entry = successor.entry
         self.coroutine, self.pointer = successor.coroutine, successor.pointer
         self.mailbox.renew()
@@ -122,8 +121,9 @@ class LuaProcess(LuaBody, Process):
         scheduler, guard = self.scheduler, self.guard
         outer, outer_running = scheduler.current, guard.running
         kept = self.coroutine, self.pointer
-        coroutine = self.state.body.coroutine(chunk, method)
-        pointer = int(coroutine.send(None), 16)
+        # Made in Lua: lupa's own way takes for granted that the main coroutine is idle.
+        coroutine, address = self.state.new_body(chunk, method)
+        pointer = int(address, 16)
         self.coroutine, self.pointer = coroutine, pointer
         scheduler.current = self
         trapped: Any = None
@@ -282,8 +282,8 @@ class LuaStrand(LuaBody, Strand):
 
     def launch(self, function: Any) -> None:
         """Start it."""
-        self.coroutine = self.state.strand_body.coroutine(function)
-        self.pointer = int(self.coroutine.send(None), 16)
+        self.coroutine, address = self.state.new_strand(function)
+        self.pointer = int(address, 16)
         self.value = (None,)
         if self.step():
             self.scheduler.rouse()

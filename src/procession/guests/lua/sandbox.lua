@@ -214,13 +214,21 @@ function methods.rep(s, n, separator)
   return rep(s, n, separator)
 end
 
+-- An error of C is told at the line of the program, and not at ours.
+local function at_caller(ok, ...)
+  if ok then
+    return ...
+  end
+  error((...), 2)
+end
+
 function methods.format(pattern, ...)
   local n = select("#", ...)
   if n > 200 then
     error("too many arguments to 'format'", 2)
   end
   local size = 0
-  for i = 2, n do
+  for i = 1, n do
     local v = select(i, ...)
     if type(v) == "string" then
       size = size + #v
@@ -229,7 +237,7 @@ function methods.format(pattern, ...)
       end
     end
   end
-  return format(pattern, plain_items(n, ...))
+  return at_caller(pcall(format, pattern, plain_items(n, ...)))
 end
 
 function methods.pack(layout, ...)

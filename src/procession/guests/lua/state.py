@@ -140,8 +140,8 @@ class LuaState:
         for name in FILES:
             exports = self._load(name)(kit) or exports
         assert exports is not None
-        self.body = exports[b"body"]
-        self.strand_body = exports[b"strand_body"]
+        self.new_body = exports[b"new_body"]
+        self.new_strand = exports[b"new_strand"]
         self.close_coroutine = exports[b"close"]
         self.release = exports[b"release"]
         self.traceback_of = exports[b"traceback_of"]

@@ -117,8 +117,8 @@ class LuaBody:
             if trapped is None:
                 return self._interrupted()
             if kind is not TopicChannel and not isinstance(trapped, ReceiveChannel):
-                self._crashed(lua54.LuaError(f"attempt to wait for {kind.__name__}"))
-                return None
+                answer = self._failed(Invalid("only a channel can be received from"))
+                continue
             self.computed = 0.0
             if trapped._buffer or trapped._senders or trapped.closed:
                 value = trapped.take()
@@ -206,7 +206,10 @@ class LuaBody:
         if what is SELECT:
             cases: list[ReceiveCase[Any] | SendCase[Any]] = []
             for i in range(2, len(trapped) - 1, 3):
-                channel = trapped[i]
+                channel: Any = trapped[i]
+                kind: type[Any] = Channel if trapped[i + 1] else ReceiveChannel
+                if not isinstance(channel, kind):
+                    return self._failed(Invalid("a case of select is of a channel"))
                 if trapped[i + 1]:
                     value = trapped[i + 2] if i + 2 < len(trapped) else None
                     cases.append(SendCase(channel, value))

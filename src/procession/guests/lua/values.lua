@@ -19,7 +19,8 @@ local MAX_DEPTH = 128
 local MAX_VALUES = 1000000
 local budget = 0
 local LIST, MAP, ERROR, TIME, BUFFERED = kit.marks.LIST, kit.marks.MAP, kit.marks.ERROR, kit.marks.TIME, kit.marks.BUFFERED
-local CALL = {} -- where a message keeps the call that waits for its reply
+-- The calls that wait for the reply to a message: not in it, where its program would find them.
+local calls = setmetatable({}, { __mode = "k" })
 
 -- -- what a program gets for a message -----------------------------------------------------------
 
@@ -88,7 +89,7 @@ function message_methods.from()
   return nil -- no process sent it
 end
 function message_methods.reply(message, value, err)
-  local call = rawget(message, CALL)
+  local call = calls[message]
   if call == nil then
     local text = "the message on '%s' expects no reply: it was sent by send, not by call"
     return false, new_error("Invalid", format(text, tostring(message.topic)), nil, nil, kit.traceback(2))
@@ -99,7 +100,7 @@ function message_methods.reply(message, value, err)
   return kit.outcome(false, kit.with_flat(host.reply, 1, "reply", call, value))
 end
 function message_methods.wants_reply(message)
-  return rawget(message, CALL) ~= nil
+  return calls[message] ~= nil
 end
 function Message.__tostring(message)
   return format("message on %s from %s: %s", tostring(message.topic), tostring(rawget(message, "from")), tostring(message.payload))
@@ -112,7 +113,7 @@ end
 function kit.new_message(sender, topic, value, call)
   local message = { topic = topic, payload = setmetatable({ value }, Payload), from = sender }
   if call then
-    message[CALL] = call
+    calls[message] = call
   end
   return setmetatable(message, Message)
 end
