@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,14 @@ def test_parcels_that_nobody_receives_are_forgotten(app):
     # Numbers are used again: the next one is not far.
     child = "return { main = function() process.inbox() process.listen('x'):receive() end }"
     assert app({"parent": parent, "child": child}, test) < 1500
+
+
+def test_a_guard_can_be_closed_at_any_moment(monkeypatch):
+    """Also when its thread is just about to sleep."""
+    monkeypatch.setattr(preempt, "_IDLE_TICKS", 1)
+    monkeypatch.setattr(preempt, "TICK", 0.0005)
+    for pause in range(200):
+        guard = preempt.HookGuard()
+        guard.rouse()
+        time.sleep(preempt.TICK * 5 * pause / 200)
+        guard.close()

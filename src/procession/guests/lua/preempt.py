@@ -165,7 +165,8 @@ class HookGuard:
                 if idle > _IDLE_TICKS:
                     self._wake.clear()
                     self.asleep = True
-                    if not self.entered:  # else it was entered before it could see us asleep
+                    # Else Lua was entered, or all is over, before we could be seen asleep.
+                    if not self.entered and not self._closed:
                         self._wake.wait()
                     idle = 0
             elif self.entered:
