@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import NotFound
 from procession.core.names import NameRegistry, check_name
 
 if TYPE_CHECKING:
@@ -97,14 +96,6 @@ class WorkerNames(NameRegistry):
         if owner is not None:
             self.disown(name, owner)
         return freed
-
-    def lookup(self, name: str) -> Process:
-        """The owner of a name. Raises NotFound."""
-        check_name(name)
-        owner = self.find(name)
-        if owner is None:
-            raise NotFound(f"name not registered: {name!r}")
-        return owner
 
     def find(self, name: str) -> Process | None:
         """The owner of a name, or None."""

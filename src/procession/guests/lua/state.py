@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 FILES = (
     "patterns.lua",
+    "libraries.lua",
     "sandbox.lua",
     "errors.lua",
+    "message.lua",
     "values.lua",
     "channel.lua",
     "coroutine.lua",

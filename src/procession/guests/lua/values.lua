@@ -11,7 +11,7 @@ local type, next, select, error, setmetatable = type, next, select, error, setme
 local rawget, rawset, rawlen, math_type, tostring = rawget, rawset, rawlen, math.type, kit.tostring
 local metatable_of, format, unpack = kit.metatable_of, string.format, table.unpack
 local is_error, error_parts, new_error = kit.is_error, kit.error_parts, kit.new_error
-local host = kit.host
+local host, plain_value = kit.host, kit.plain_value
 
 local MAX_DEPTH = 128
 -- Of a value that crosses: what is shared in it is copied each time that it is met, and our own Lua
@@ -19,116 +19,6 @@ local MAX_DEPTH = 128
 local MAX_VALUES = 1000000
 local budget = 0
 local LIST, MAP, ERROR, TIME, BUFFERED = kit.marks.LIST, kit.marks.MAP, kit.marks.ERROR, kit.marks.TIME, kit.marks.BUFFERED
--- The calls that wait for the reply to a message: not in it, where its program would find them.
-local calls = setmetatable({}, { __mode = "k" })
-
--- -- what a program gets for a message -----------------------------------------------------------
-
-local Payload = { __metatable = false, __name = "payload" }
-Payload.__index = {
-  data = function(payload)
-    return rawget(payload, 1)
-  end,
-}
--- `msg:payload()` calls what `msg.payload` is: the payload itself.
-function Payload.__call(payload)
-  return payload
-end
-
-local MAX_SHOWN = 16384
-local function show(v, depth, seen)
-  if type(v) == "string" and depth > 0 then
-    return format("%q", v)
-  elseif type(v) ~= "table" or (metatable_of(v) and metatable_of(v).__tostring) then
-    return tostring(v)
-  elseif seen[v] or depth > 8 then
-    return "{...}"
-  end
-  seen[v] = true
-  local texts, n, size, length = {}, 0, 0, rawlen(v)
-  for i = 1, length do
-    n = n + 1
-    texts[n] = show(rawget(v, i), depth + 1, seen)
-    size = size + #texts[n]
-    if size > MAX_SHOWN then
-      break
-    end
-  end
-  for key, item in next, v do
-    if size > MAX_SHOWN then
-      texts[n + 1], n = "...", n + 1
-      break
-    end
-    if not (math_type(key) == "integer" and key >= 1 and key <= length) then
-      n = n + 1
-      key = type(key) == "string" and key:find("^[%a_][%w_]*$") and key or "[" .. show(key, depth + 1, seen) .. "]"
-      texts[n] = key .. " = " .. show(item, depth + 1, seen)
-      size = size + #texts[n]
-    end
-  end
-  seen[v] = nil
-  return "{" .. table.concat(texts, ", ") .. "}"
-end
-kit.show = show
-
-function Payload.__tostring(payload)
-  return show(rawget(payload, 1), 0, {})
-end
-local function payload_text(v)
-  return metatable_of(v) == Payload and tostring(v) or v
-end
-function Payload.__concat(a, b)
-  return payload_text(a) .. payload_text(b)
-end
-
--- A message has `topic`, `payload` and, if a process sent it, `from`: as fields and as methods.
-local Message = { __metatable = false, __name = "message" }
-local message_methods = {}
-Message.__index = message_methods
-function message_methods.from()
-  return nil -- no process sent it
-end
-function message_methods.reply(message, value, err)
-  local call = calls[message]
-  if call == nil then
-    local text = "the message on '%s' expects no reply: it was sent by send, not by call"
-    return false, new_error("Invalid", format(text, tostring(message.topic)), nil, nil, kit.traceback(2))
-  end
-  if err ~= nil then
-    value = is_error(err) and err or new_error("Internal", tostring(err))
-  end
-  return kit.outcome(false, kit.with_flat(host.reply, 1, "reply", call, value))
-end
-function message_methods.wants_reply(message)
-  return calls[message] ~= nil
-end
-function Message.__tostring(message)
-  return format("message on %s from %s: %s", tostring(message.topic), tostring(rawget(message, "from")), tostring(message.payload))
-end
-
-function kit.is_message(v)
-  return type(v) == "table" and metatable_of(v) == Message
-end
-
-function kit.new_message(sender, topic, value, call)
-  local message = { topic = topic, payload = setmetatable({ value }, Payload), from = sender }
-  if call then
-    calls[message] = call
-  end
-  return setmetatable(message, Message)
-end
-
-function kit.new_event(kind, sender, at, result, err, reason, deadline)
-  local event = { kind = kind, from = sender, at = kit.time_value(at) }
-  if kind == "pid.cancel" then
-    event.reason, event.deadline = reason, deadline
-  elseif kit.compatible then
-    event.result = { value = result, error = err }
-  else
-    event.result, event.error = result, err
-  end
-  return event
-end
 
 -- -- refusals ------------------------------------------------------------------------------------
 
@@ -179,15 +69,6 @@ local function check_key(key)
   local kind = type(key)
   if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
     refuse("a map key of type " .. kind)
-  end
-end
-
--- Its data, if it is a wrapper of ours; nil if there is no rule for it.
-local function plain_value(v, metatable)
-  if metatable == Payload then
-    return true, rawget(v, 1)
-  elseif metatable == Message then
-    return true, { topic = rawget(v, "topic"), from = rawget(v, "from"), payload = v.payload }
   end
 end
 
