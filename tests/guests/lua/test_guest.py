@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from procession import Error, Internal, LimitExceeded, Node, NotFound
+from procession import Error, Internal, LimitExceeded, Node, NotFound, ProcessTerminated
 from procession.guests.lua import preempt
 from procession.guests.lua.state import LuaState
 
@@ -281,6 +281,38 @@ def test_parcels_that_nobody_receives_are_forgotten(app):
     # Numbers are used again: the next one is not far.
     child = "return { main = function() process.inbox() process.listen('x'):receive() end }"
     assert app({"parent": parent, "child": child}, test) < 1500
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        "channel.select({ ch:case_receive(), default = true })",
+        "coroutine.spawn(function() end)",
+        "ch:send(1) ch:receive()",
+        "pcall(ch.receive, nil)",
+        "time.sleep(0)",
+        "process.send(process.pid(), 'x', 1) process.listen('x'):receive()",
+    ],
+)
+def test_a_program_that_only_asks_for_what_is_there_lets_others_run(app, asking):
+    asker = f"""
+    local function main()
+      local ch = channel.new(1)
+      while true do {asking} end
+    end
+    return {{ main = main }}
+    """
+
+    async def test(node):
+        pid = node.spawn("app:asker")
+        end = asyncio.ensure_future(node.wait(pid))
+        for _ in range(5):
+            assert await node.exec("app:fine") == "fine"
+        node.terminate(pid)
+        with pytest.raises(ProcessTerminated):
+            await end
+
+    app({"asker": asker, **LOOPS}, test)
 
 
 def test_a_guard_can_be_closed_at_any_moment(monkeypatch):

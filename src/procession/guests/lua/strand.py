@@ -111,23 +111,21 @@ class LuaBody:
             kind = type(trapped)
             if kind is tuple:
                 answer = self._asked(trapped)
-                if answer is None:
+                if answer is None or self._is_out_of_credit(answer):
                     return None
                 continue
             if trapped is None:
                 return self._interrupted()
             if kind is not TopicChannel and not isinstance(trapped, ReceiveChannel):
                 answer = self._failed(Invalid("only a channel can be received from"))
+                if self._is_out_of_credit(answer):
+                    return None
                 continue
             self.computed = 0.0
             if trapped._buffer or trapped._senders or trapped.closed:
                 value = trapped.take()
                 answer = (True, value) if type(value) in PLAIN else self._received(value)
-                scheduler = self.scheduler
-                scheduler.credit -= 1
-                if scheduler.credit < 0:
-                    scheduler.credit = _CREDIT
-                    self._continue_later(answer)
+                if self._is_out_of_credit(answer):
                     return None
                 continue
             if trapped._receiver is None:
@@ -137,6 +135,16 @@ class LuaBody:
             self.value = NOTHING
             self.parked = trapped
             return None
+
+    def _is_out_of_credit(self, answer: tuple[Any, ...]) -> bool:
+        """Whether so many waits in a row have ended at once that others run before the answer."""
+        scheduler = self.scheduler
+        scheduler.credit -= 1
+        if scheduler.credit >= 0:
+            return False
+        scheduler.credit = _CREDIT
+        self._continue_later(answer)
+        return True
 
     def _may_go_on(self) -> bool:
         """Unless another strand of the process was interrupted: it goes first. SEMANTICS 3.1."""
