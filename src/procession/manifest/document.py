@@ -138,6 +138,8 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
     # The end of the text may be on a line that no editor shows.
     line = min(mark.line, len(lines) - 1) if mark else 0
     message = error.problem or "not valid YAML"
+    if "maximum nesting depth" in message:  # some parsers have a limit of their own
+        return Unreadable(line + 1, f"it nests deeper than {MAX_DEPTH} levels")
     if error.context:
         begin = error.context_mark
         where = f" that begins on line {begin.line + 1}" if begin and begin.line != line else ""
