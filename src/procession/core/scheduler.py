@@ -84,7 +84,7 @@ SLICE = 0.002
 
 _STEPS_PER_LOOK = 32  # a look at the clock costs as much as a twentieth of a step
 
-_CREDIT = 200
+CREDIT = 200
 """How many waits in a row may succeed at once before the strand lets others run."""
 
 
@@ -155,7 +155,7 @@ class Scheduler:
         self.timers = TimerQueue()
         self.current: Strand | None = None
         self.awake = False
-        self.credit = _CREDIT
+        self.credit = CREDIT
         self.thread = 0  # the driver's thread, for those who must not call from another
         self.stepped = False
         """Set by every step; whoever clears it can tell whether the same one still lasts."""
@@ -217,7 +217,7 @@ class Scheduler:
         Without it a strand whose channels are never empty would starve all others. If the pause
         is interrupted, the `value` that was taken goes back to `at`.
         """
-        self.credit = _CREDIT
+        self.credit = CREDIT
         try:
             await self.pause()
         except BaseException:

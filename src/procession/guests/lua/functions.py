@@ -12,7 +12,6 @@ import os
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from procession.core import alarm
@@ -24,16 +23,14 @@ from procession.core.payload import copy_payload
 from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.process import LuaProcess
-from procession.guests.lua.state import Parcel
-from procession.guests.lua.values import all_from_flat, from_scalar, text
+from procession.guests.lua.state import Parcel, lua_file
+from procession.guests.lua.values import from_scalar, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procession.core.process import Process
     from procession.guests.lua.guest import LuaGuest
-
-_MODULES = files("procession.guests.lua").joinpath("modules")
 
 
 class _LuaTimer(alarm.Timer[datetime]):
@@ -178,16 +175,14 @@ class Functions(Part):
     @answering
     def call(self, dest: bytes, topic: bytes, seconds: float, *flat: Any) -> Any:
         me = self.me()
-        values = all_from_flat(me.state.flat(flat))
-        payload = values[0] if values else None
+        payload = self.value(flat)
         return partial(
             self.kernel.call, me.pid, self._text(dest), self._text(topic), payload, seconds
         )
 
     @answering
     def reply(self, message: Any, *flat: Any) -> Any:
-        values = all_from_flat(self.me().state.flat(flat))
-        return message.reply(values[0] if values else None)
+        return message.reply(self.value(flat))
 
     # -- spawning --------------------------------------------------------------------------------
 
@@ -203,7 +198,7 @@ class Functions(Part):
     ) -> Any:
         me = self.me()
         more = None if extras is False else me.state.unpack_parcel(extras)
-        args = tuple(all_from_flat(me.state.flat(flat)))
+        args = tuple(self.values(flat))
         kernel = self.kernel
         if more is not None:
             self._check_extras(more)
@@ -245,14 +240,14 @@ class Functions(Part):
     @answering
     def exec(self, entry: bytes, host: bytes | bool, *flat: Any) -> Any:
         me = self.me()
-        args = tuple(all_from_flat(me.state.flat(flat)))
+        args = tuple(self.values(flat))
         host_id = me.host.id if host is False else text(host)  # type: ignore[arg-type]
         return partial(self.kernel.execute, self._text(entry), host_id, args)
 
     @answering
     def upgrade(self, entry: bytes, *flat: Any) -> Any:
         me = self.me()
-        args = tuple(all_from_flat(me.state.flat(flat)))
+        args = tuple(self.values(flat))
         return True, self.kernel.upgrade(me, self._text(entry), args)
 
     # -- watching, ending, names -----------------------------------------------------------------
@@ -370,7 +365,7 @@ class Functions(Part):
         """The text of a module of ours."""
         if name.decode(errors="replace") not in PARTS:
             return None
-        return _MODULES.joinpath(f"{name.decode()}.lua").read_bytes()
+        return lua_file(f"modules/{name.decode()}.lua")
 
     def module_hint(self, name: bytes, chunk: bytes) -> bytes:
         """What to do about a module that is not declared."""

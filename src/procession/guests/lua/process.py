@@ -13,11 +13,10 @@ from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import READY
 from procession.guests.lua.strand import (
     ANSWER,
-    PLAIN,
     LuaBody,
     out_of_memory,
 )
-from procession.guests.lua.values import text, to_flat
+from procession.guests.lua.values import PLAIN, text, to_flat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

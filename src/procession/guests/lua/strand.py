@@ -23,11 +23,11 @@ from procession.core.errors import Error, Internal, Invalid, LimitExceeded
 from procession.core.event import Event
 from procession.core.mailbox import TopicChannel
 from procession.core.message import Message
-from procession.core.scheduler import NOTHING
+from procession.core.scheduler import CREDIT, NOTHING
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN, UPGRADE
 from procession.guests.lua.state import Parcel
-from procession.guests.lua.values import from_scalar, new_error, text
+from procession.guests.lua.values import PLAIN, from_scalar, new_error, text
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
 
 ANSWER = object()
 """What a strand waits for whose `value` is its answer already."""
-
-PLAIN = frozenset((int, float, bool, type(None), bytes))
-
-_CREDIT = 200
 
 
 class LuaBody:
@@ -142,7 +138,7 @@ class LuaBody:
         scheduler.credit -= 1
         if scheduler.credit >= 0:
             return False
-        scheduler.credit = _CREDIT
+        scheduler.credit = CREDIT
         self._continue_later(answer)
         return True
 

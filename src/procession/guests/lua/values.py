@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_AS_THEY_ARE = frozenset((int, float, bool, type(None), bytes))
+PLAIN = frozenset((int, float, bool, type(None), bytes))
+"""The types of values that Lua is given as they are."""
 
 
 def text(value: bytes) -> str:
@@ -107,12 +108,12 @@ def to_flat(value: Any) -> list[Any]:
 
 def is_plain(value: Any) -> bool:
     """Whether Lua can be given the value as it is."""
-    return type(value) in _AS_THEY_ARE
+    return type(value) in PLAIN
 
 
 def _write(value: Any, flat: list[Any]) -> None:
     kind = type(value)
-    if kind in _AS_THEY_ARE:
+    if kind in PLAIN:
         flat.append(value)
     elif kind is str:
         flat.append(value.encode(errors="replace"))
