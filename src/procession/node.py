@@ -19,10 +19,13 @@ from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import msgspec
+
 from procession.core import links
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you_mean
 from procession.core.host import Host
+from procession.core.kernel import terminated
 from procession.core.process import LINK_FAILURE, current_process
 from procession.guests.failure import describe, log_with_traceback, traceback_of
 from procession.guests.lua.guest import LuaGuest
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 
     from procession.core.event import Event
     from procession.core.kernel import Kernel
+    from procession.core.order import SpawnOrder
     from procession.core.process import Process, Program
     from procession.process import Entry
 
@@ -135,7 +139,7 @@ class Node:
             driver.kernel.hosts[id] = host
             if options.os_workers:
                 if self._workers is None:
-                    self._workers = OsWorkers(driver, self._worker_config(), self._reference)
+                    self._workers = OsWorkers(driver, self._worker_config(), self._addressed)
                 self._workers.add(
                     host, options.os_workers, options.step_limit, options.worker_memory
                 )
@@ -153,17 +157,17 @@ class Node:
             "log_level": logging.getLogger().getEffectiveLevel(),
         }
 
-    def _reference(self, entry: Any, to_execute: bool) -> str:
-        """The reference by which a worker finds an entry. Raises what spawn would raise here."""
+    def _addressed(self, order: SpawnOrder) -> SpawnOrder:
+        """The order with a reference by which a worker finds the entry. Raises as spawn does."""
+        entry = order.entry
+        declared = self.manifest.entries.get(entry) if isinstance(entry, str) else None
+        if declared is not None:
+            self._check_kind(declared, order.to_execute)
+        else:
+            self._load(entry, order.to_execute)
         if isinstance(entry, str):
-            declared = self.manifest.entries.get(entry)
-            if declared is not None:
-                self._check_kind(declared, to_execute)
-            else:
-                self._load(entry, to_execute)
-            return entry
-        self._load(entry, to_execute)
-        return importable_reference(entry)
+            return order
+        return msgspec.structs.replace(order, entry=importable_reference(entry))
 
     async def stop(self, grace: Duration | None = None) -> None:
         """End all processes: CANCEL, then, when the grace is over, terminate. Then be stopped.
@@ -203,7 +207,7 @@ class Node:
                 await asyncio.wait(waits, timeout=patience)
         finally:
             for process in kernel.local_processes():
-                kernel.terminate(process.pid)
+                process.doom(terminated())
             if len(waits) > 1:
                 await asyncio.shield(waits[1])
             # The caller may be cancelled here; the rest is done all the same.
@@ -244,11 +248,11 @@ class Node:
 
         `host` None means the first host of the manifest.
         """
-        return self._kernel.spawn(entry, host or self._default_host, args).pid
+        return self._kernel.spawn(None, entry, host or self._default_host, args).pid
 
     async def exec(self, entry: Entry, host: str | None = None, /, *args: Any) -> Any:
         """Spawn a process, wait for its end and return its result; its error is raised."""
-        return await self._kernel.execute(entry, host or self._default_host, args)
+        return await self._kernel.execute(None, entry, host or self._default_host, args)
 
     def send(self, dest: str, topic: str, /, *payload: Any) -> Literal[True]:
         """Send a message that no process sent. See `procession.process.send`."""
@@ -279,12 +283,12 @@ class Node:
 
     def terminate(self, dest: str, /) -> Literal[True]:
         """End a process at its next wait. See `procession.process.terminate`."""
-        self._kernel.terminate(dest)
+        self._kernel.terminate(None, dest)
         return True
 
     def lookup(self, name: str, /) -> str:
         """The PID of the owner of a name. Raises NotFound."""
-        return self._kernel.names.lookup(name).pid
+        return self._kernel.lookup(None, name).pid
 
     # -- services ------------------------------------------------------------------------------
 

@@ -106,25 +106,25 @@ def spawn(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     when the source does not load, Invalid when the arguments do not fit (SEMANTICS 5.3).
     """
     me = current()
-    return me.kernel.spawn(entry, host, args, me).pid
+    return me.kernel.spawn(me, entry, host, args).pid
 
 
 def spawn_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn` and `monitor` in one step: the end of the child arrives as EXIT on `events`."""
     me = current()
-    return me.kernel.spawn(entry, host, args, me, False, True).pid
+    return me.kernel.spawn(me, entry, host, args, False, True).pid
 
 
 def spawn_linked(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn` and `link` in one step: if one of the two fails, so does the other."""
     me = current()
-    return me.kernel.spawn(entry, host, args, me, True).pid
+    return me.kernel.spawn(me, entry, host, args, True).pid
 
 
 def spawn_linked_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
     """`spawn`, `link` and `monitor` in one step."""
     me = current()
-    return me.kernel.spawn(entry, host, args, me, True, True).pid
+    return me.kernel.spawn(me, entry, host, args, True, True).pid
 
 
 async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:
@@ -134,7 +134,7 @@ async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:
     cancelled or ends while it waits, the process is ended too.
     """
     me = current()
-    return await me.kernel.execute(entry, me.host.id if host is None else host, args)
+    return await me.kernel.execute(me, entry, host, args)
 
 
 # -- messages --------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
     me = current_process.get(None)
     if me is None or me.thread != get_ident():  # `current`, without the call: the hottest path
         me = current()
-    me.kernel.send(me.pid, dest, topic, payload)
+    me.kernel.send(me, dest, topic, payload)
     return True
 
 
@@ -202,7 +202,7 @@ async def call(
     """
     me = current()
     limit = None if timeout is None else seconds(timeout)
-    return await me.kernel.call(me.pid, dest, topic, payload, limit)
+    return await me.kernel.call(me, dest, topic, payload, limit)
 
 
 # -- watching --------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def cancel(
     With a deadline it is terminated when that time is over. Raises NotFound if it is dead.
     """
     me = current()
-    me.kernel.cancel(me.pid, dest, reason, None if deadline is None else seconds(deadline))
+    me.kernel.cancel(me, dest, reason, None if deadline is None else seconds(deadline))
     return True
 
 
@@ -286,7 +286,8 @@ def terminate(dest: str, /) -> Literal[True]:
 
     Its `finally` blocks run. Raises NotFound if it is dead.
     """
-    current().kernel.terminate(dest)
+    me = current()
+    me.kernel.terminate(me, dest)
     return True
 
 
@@ -320,16 +321,17 @@ class registry:  # noqa: N801 (written `process.registry.lookup`)
         Invalid for a name that looks like a PID.
         """
         me = current()
-        kernel = me.kernel
-        kernel.names.register(name, me if pid is None else kernel.resolve(pid))
+        me.kernel.register(me, name, pid)
         return True
 
     @staticmethod
     def lookup(name: str, /) -> str:
         """The PID of the owner. Raises NotFound."""
-        return current().kernel.names.lookup(name).pid
+        me = current()
+        return me.kernel.lookup(me, name).pid
 
     @staticmethod
     def unregister(name: str, /) -> bool:
         """Free a name; False if nobody had it."""
-        return current().kernel.names.unregister(name)
+        me = current()
+        return me.kernel.unregister(me, name)

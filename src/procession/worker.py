@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Error, Internal
-from procession.core.exchange import CONTROL, SPAWN, Exchange
+from procession.core.exchange import Exchange
+from procession.core.frames import CONTROL, PARENT, SPAWN
 from procession.core.host import Host
 from procession.hosts import wire
 from procession.hosts.link import Link
@@ -29,11 +30,13 @@ from procession.manifest.entry import HostEntry
 from procession.node import Node, run_loop
 
 if TYPE_CHECKING:
+    from procession.core.order import SpawnOrder
+    from procession.core.peer import Peer
     from procession.core.process import Program
-    from procession.core.remote import RemoteProcess
     from procession.hosts.inline import InlineDriver
 
-PARENT = 0
+
+_AT_ONCE = ("name", "answer")
 
 
 class _ForwardLogs(logging.Handler):
@@ -66,19 +69,19 @@ class _ForwardLogs(logging.Handler):
 class _Elsewhere:
     """The pool of a host as it is seen from a worker: of its own, or of somebody else's."""
 
-    def __init__(self, node: WorkerNode, host: Host) -> None:
+    def __init__(self, node: WorkerNode) -> None:
         self._node = node
-        self._host = host
 
-    def spawn(self, host: Host, entry: Any, args: Any, to_execute: bool) -> RemoteProcess | None:
-        """Start a process in the place that has the fewest; None if that is this one."""
+    def spawn(self, host: Host, order: SpawnOrder) -> Peer | None:
+        """Start a process in the place that has the fewest; None if that is this one.
+
+        What another place could not run is refused here too: where a process starts is chance.
+        """
+        order = self._node._addressed(order)
         place = self._node.least_loaded(host.id)
         if place == self._node.place:
             return None
-        reference = self._node._reference(entry, to_execute)
-        process = self._node.exchange.spawn(
-            place, host.pid_prefix, host.id, reference, args, to_execute
-        )
+        process = self._node.exchange.spawn(place, host.pid_prefix, order)
         self._node.count_spawn(place)
         return process
 
@@ -121,7 +124,7 @@ class WorkerNode(Node):
         driver.kernel.settle(self.exchange)
         self._names = WorkerNames(driver.kernel, self.ask, self.tell)
         driver.kernel.names = self._names
-        driver.after_run = self._after_run
+        driver.after_run.append(self._after_run)
         self.exchange.place_up(PARENT)
         entries = [one for one in self.manifest.entries.values() if isinstance(one, HostEntry)]
         for id in [entry.id for entry in entries] or [self._own]:
@@ -131,8 +134,7 @@ class WorkerNode(Node):
                 id, max_processes=limit, mailbox=options.mailbox, step_limit=options.step_limit
             )
             driver.kernel.hosts[id] = host
-            if id != self._own or self._config["count"] > 1:
-                host.pool = _Elsewhere(self, host)
+            host.pool = _Elsewhere(self)
         if self._config["rest"]:
             self._link.take_in(self._config["rest"])
 
@@ -189,17 +191,20 @@ class WorkerNode(Node):
         if load != self._told:
             self._told = load
             self.tell("load", *load)
+        self.exchange.give_credit()
         self._places.flush()
 
     # -- from the parent ------------------------------------------------------------------------
 
     def _on_batch(self, place: int, origin: int, body: bytes) -> None:
-        frames = wire.decode(body)
-        if self._asking:
-            # A process is running, and waits for an answer: all else has to wait for it.
-            answers = [frame for frame in frames if frame[:2] == [CONTROL, "answer"]]
-            self._answers += [frame[2] for frame in answers]
-            frames = [frame for frame in frames if frame not in answers]
+        # What is said of names, and an answer, is taken in at once, in its order. All else has to
+        # wait while a process asks, since that process is running.
+        frames = []
+        for frame in wire.decode(body):
+            if frame[0] == CONTROL and frame[1] in _AT_ONCE:
+                self._on_control(origin, *frame[1:])
+            else:
+                frames.append(frame)
         if self._asking or self._delayed:
             self._delayed.append((origin, frames))
         else:
@@ -237,24 +242,16 @@ class WorkerNode(Node):
         self._loads.pop(place, None)
         self._places.forget(place)
         self.exchange.place_down(place, error)
+        self._names.forsake_unborn()
 
     def _on_loads(self, loads: dict[int, int]) -> None:
         self._loads.update((place, load) for place, load in loads.items() if place != self.place)
 
     def _on_name(self, name: str, pid: str | None) -> None:
-        self._names.changed(name, pid)
+        self._names.published(name, pid)
 
-    def _on_named(self, pid: str, name: str) -> None:
-        process = self._kernel.processes.get(pid)
-        if process is None or process.away:
-            self.tell("released", name, pid)
-        else:
-            self._names.own(name, process)
-
-    def _on_unnamed(self, pid: str, name: str) -> None:
-        process = self._kernel.processes.get(pid)
-        if process is not None:
-            self._names.disown(name, process)
+    def _on_answer(self, answer: Any) -> None:
+        self._answers.append(answer)
 
     def _on_ping(self) -> None:
         self.tell("pong")

@@ -707,10 +707,10 @@ class Machine(RuleBasedStateMachine):
         full = len(living) >= host.max_processes
         actor, error = outcome_of(
             self.kernel.spawn,
+            None if parent is None else parent.actor,
             self.program,
             host.id,
             (1, [2]),
-            None if parent is None else parent.actor,
             linked,
             monitored,
         )
@@ -754,7 +754,8 @@ class Machine(RuleBasedStateMachine):
         target = self.world.resolve(dest)
         expected = self.world.deliver(dest, mail)
         values = (mail.serial,) * (2 if many else 1)
-        got, error = outcome_of(self.kernel.send, sender, dest, topic, values)
+        caller = None if me is None else me.actor
+        got, error = outcome_of(self.kernel.send, caller, dest, topic, values)
         assert error is expected
         if error is None:
             assert got.pid == target.pid
@@ -778,7 +779,7 @@ class Machine(RuleBasedStateMachine):
             me,
             wait,
             expected,
-            self.kernel.call(me.actor.pid, dest, topic, mail.payload, timeout),
+            self.kernel.call(me.actor, dest, topic, mail.payload, timeout),
         )
         if kind is None:
             return
@@ -819,7 +820,7 @@ class Machine(RuleBasedStateMachine):
             return actor
 
         program.start = started
-        kind, got = await self.wait(me, wait, None, self.kernel.execute(program, host.id, ()))
+        kind, got = await self.wait(me, wait, None, self.kernel.execute(None, program, host.id, ()))
         if kind is None:
             return
         result, error = wait.outcome[1]
@@ -1070,7 +1071,7 @@ class Machine(RuleBasedStateMachine):
     async def cancel(self, me, dest, deadline):
         dest = self.dest_of(dest)
         target = self.world.resolve(dest)
-        _, error = outcome_of(self.kernel.cancel, me.actor.pid, dest, "why", deadline)
+        _, error = outcome_of(self.kernel.cancel, me.actor, dest, "why", deadline)
         assert error is (NotFound if target is None else None)
         if target is not None:
             target.events.push(
@@ -1082,7 +1083,7 @@ class Machine(RuleBasedStateMachine):
     async def terminate(self, me, dest):
         dest = me.actor.pid if dest is None else self.dest_of(dest)
         target = self.world.resolve(dest)
-        _, error = outcome_of(self.kernel.terminate, dest)
+        _, error = outcome_of(self.kernel.terminate, None, dest)
         assert error is (NotFound if target is None else None)
         if target is not None:
             self.world.doom(target, ProcessTerminated, "process terminated")
@@ -1410,7 +1411,7 @@ class Machine(RuleBasedStateMachine):
         self.rest()
         while self.living:
             for actor in self.living:
-                self.kernel.terminate(actor.pid)
+                self.kernel.terminate(None, actor.pid)
                 self.world.doom(actor.proc, ProcessTerminated, "process terminated")
             self.rest()
         for host in self.hosts:

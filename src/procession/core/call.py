@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procession.core.event import Event
-    from procession.core.process import Process
+    from procession.core.peer import Peer
     from procession.core.scheduler import Scheduler, Strand
 
 
@@ -50,7 +50,7 @@ class PendingCall(_Awaited):
 
     __slots__ = ()
 
-    async def run(self, send: Callable[[PendingCall], Process], timeout: float | None) -> Any:
+    async def run(self, send: Callable[[PendingCall], Peer], timeout: float | None) -> Any:
         """Send the message and wait for the reply, the end of the callee, or the time-out."""
         target = send(self)
         links.watch(self, target)
@@ -94,7 +94,7 @@ class Waiting(_Awaited):
 
     __slots__ = ()
 
-    async def run(self, process: Process) -> Any:
+    async def run(self, process: Peer) -> Any:
         """Wait for the end of the process: its result, or its error, raised."""
         links.watch(self, process)
         try:

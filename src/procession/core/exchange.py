@@ -5,13 +5,22 @@ next number. A PID says where its process lives (see `place_of`) and who gave it
 nobody has to ask. The frames from one place to another arrive in order.
 
     there           frame                     here
-    proxy.deliver   MESSAGE, CALL             mailbox.deliver
-    kernel.spawn    SPAWN                     kernel.start; if that fails EXIT goes back
-    proxy.watcher   WATCH                     a RemoteWatcher, whose `down` posts EXIT
+    proxy.deliver   MESSAGE, CALL             mailbox.admit
+    kernel.spawn    SPAWN                     kernel.start; if that fails EXITED goes back
+    proxy.watcher   WATCH                     a RemoteWatcher, whose `down` posts EXITED
     links.link      LINK                      the stand-in of the other end, in the links of both
 
 A process can be sent to before its SPAWN has come, by somebody who has heard of its PID: since
 the spawns of one place arrive in order, what is for a later number than the last one is held.
+
+Links. Both ends of a link may tie and untie it at the same time. The end with the smaller PID
+decides: what the other one asks for counts when it arrives there, and is acknowledged by TIED.
+Until then the other end heeds nothing that it hears of this link, since that is older. So both
+ends agree as soon as nothing is under way.
+
+Credit. A sender is told of a full mailbox (SEMANTICS 6.8), also in another place: each place may
+send a process as many messages as its mailbox holds, and the home of the process gives that
+credit back, in large pieces, as they are received. What was sent on credit is never refused.
 """
 
 from __future__ import annotations
@@ -23,7 +32,29 @@ from weakref import WeakValueDictionary
 from procession.core import links
 from procession.core.errors import Error, Invalid, LimitExceeded, NotFound
 from procession.core.event import EXIT, Event
+from procession.core.frames import (
+    CALL,
+    CANCEL,
+    CONTROL,
+    CREDIT,
+    DOOM,
+    EXITED,
+    LINK,
+    LINK_DOWN,
+    MESSAGE,
+    PARENT,
+    REPLY,
+    SPAWN,
+    TIED,
+    UNLINK,
+    UNWATCH,
+    WATCH,
+    Frame,
+)
+from procession.core.host import DEFAULT_MAILBOX
+from procession.core.order import SpawnOrder
 from procession.core.pid import creator_of, number_of, parse_pid, place_of, serial_base
+from procession.core.process import Process
 from procession.core.remote import RemoteCaller, RemoteProcess, RemoteWatcher
 
 if TYPE_CHECKING:
@@ -31,30 +62,12 @@ if TYPE_CHECKING:
 
     from procession.core.kernel import Kernel
     from procession.core.message import ReplyTo
-    from procession.core.process import Process
-
-(
-    MESSAGE,
-    CALL,
-    REPLY,
-    SPAWN,
-    WATCH,
-    UNWATCH,
-    LINK,
-    UNLINK,
-    EXITED,
-    LINK_DOWN,
-    DOOM,
-    CANCEL,
-    CONTROL,
-) = range(13)  # the first value of a frame
-
-Frame = tuple[Any, ...]
+    from procession.core.peer import Peer
 
 _STAND_INS = 10_000
 """How many stand-ins without ties are kept, and how many PIDs that are known to be dead."""
 
-_HELD = 10_000
+_HELD = 1_000_000
 """How many frames are held for processes that are not born yet."""
 
 
@@ -91,6 +104,7 @@ class Exchange:
         self._post = post
         self._on_lost = on_lost
         self._stand_ins: dict[str, RemoteProcess] = {}
+        self._crowd = _STAND_INS  # at so many stand-ins those without ties are forgotten
         self._dead: dict[str, None] = {}
         self._watchers: dict[tuple[str, int], RemoteWatcher] = {}
         self._calls: WeakValueDictionary[int, ReplyTo] = WeakValueDictionary()
@@ -99,21 +113,25 @@ class Exchange:
         self._born: dict[int, int] = {}
         self._held: dict[str, list[tuple[int, Frame]]] = {}
         self._held_count = 0
-        self._handlers = (
-            self._on_message,
-            self._on_call,
-            self._on_reply,
-            self._on_spawn,
-            self._on_watch,
-            self._on_unwatch,
-            self._on_link,
-            self._on_unlink,
-            self._on_exited,
-            self._on_link_down,
-            self._on_doom,
-            self._on_cancel,
-            on_control,
-        )
+        self._indebted: dict[Process, None] = {}
+        """Processes here whose mailboxes were sent to on much of the credit for them."""
+        self._handlers: dict[int, Callable[..., None]] = {
+            MESSAGE: self._on_message,
+            CALL: self._on_call,
+            REPLY: self._on_reply,
+            SPAWN: self._on_spawn,
+            WATCH: self._on_watch,
+            UNWATCH: self._on_unwatch,
+            LINK: self._on_link,
+            UNLINK: self._on_unlink,
+            TIED: self._on_tied,
+            EXITED: self._on_exited,
+            LINK_DOWN: self._on_link_down,
+            DOOM: self._on_doom,
+            CANCEL: self._on_cancel,
+            CREDIT: self._on_credit,
+            CONTROL: on_control,
+        }
 
     # -- stand-ins -------------------------------------------------------------------------------
 
@@ -128,31 +146,46 @@ class Exchange:
         place = place_of(parsed.serial)
         if place not in self.places:
             return None
-        return self._stand_in(pid, place)
+        return self._stand_in(pid, place, parsed.host)
 
-    def _stand_in(self, pid: str, place: int) -> RemoteProcess:
-        if len(self._stand_ins) >= _STAND_INS:
+    def _stand_in(self, pid: str, place: int, host_id: str) -> RemoteProcess:
+        if len(self._stand_ins) >= self._crowd:
             for one in [one for one in self._stand_ins.values() if not one.tied]:
                 self._forget(one)
-        process = RemoteProcess(self, pid, place)
+            self._crowd = max(_STAND_INS, 2 * len(self._stand_ins))  # so a scan is worth its cost
+        host = self._kernel.hosts.get(host_id)
+        process = RemoteProcess(self, pid, place, DEFAULT_MAILBOX if host is None else host.mailbox)
         self._stand_ins[pid] = process
-        self._kernel.processes[pid] = process  # type: ignore[assignment]
+        self._kernel.processes[pid] = process
         return process
 
     def _forget(self, process: RemoteProcess) -> None:
         del self._stand_ins[process.pid]
         del self._kernel.processes[process.pid]
 
-    def spawn(
-        self, place: int, prefix: str, host_id: str, entry: str, args: Any, to_execute: bool
-    ) -> RemoteProcess:
-        """Start a process at another place. SEMANTICS 5.6."""
+    def spawn(self, place: int, prefix: str, order: SpawnOrder) -> RemoteProcess:
+        """Start a process at another place. SEMANTICS 5.6. Raises what posting raises.
+
+        Its name is registered before it is known there; by the parent itself, if that is its home.
+        """
         serials = self._serials.get(place)
         if serials is None:
             serials = self._serials[place] = count(serial_base(self.place, place) + 1)
         pid = f"{prefix}0x{next(serials):05x}}}"
-        self._post.post(place, (SPAWN, pid, host_id, entry, list(args), to_execute))
-        return self._stand_in(pid, place)
+        process = self._stand_in(pid, place, order.host)
+        try:
+            name = order.name
+            if name is not None and place != PARENT:
+                self._kernel.names.register(name, process)
+                name = None
+            frame = (SPAWN, pid, order.host, order.entry, list(order.args), order.to_execute)
+            self._post.post(place, (*frame, order.parent, order.heritage, name))
+        except BaseException:
+            for name in list(process.names or ()):
+                self._kernel.names.unregister(name)
+            self._forget(process)
+            raise
+        return process
 
     # -- what stand-ins post -----------------------------------------------------------------------
 
@@ -181,24 +214,24 @@ class Exchange:
             raise
 
     def watch(self, process: RemoteProcess) -> None:
-        """Have its home tell of its end."""
+        """Ask its place to report its exit."""
         self._post.post(process.place, (WATCH, process.pid))
 
     def unwatch(self, process: RemoteProcess) -> None:
         """Nobody here wants to know any more."""
         self._post.post(process.place, (UNWATCH, process.pid))
 
-    def link(self, process: RemoteProcess, one: Process) -> None:
-        """Tie it to a process here."""
-        self._post.post(process.place, (LINK, process.pid, one.pid))
-
-    def unlink(self, process: RemoteProcess, one: Process) -> None:
-        """Untie it."""
-        self._post.post(process.place, (UNLINK, process.pid, one.pid))
+    def tie(self, process: RemoteProcess, one: Peer, what: int) -> None:
+        """It was linked to a process here, or the link was undone: LINK or UNLINK."""
+        if not _decides(one.pid, process.pid):
+            if process.asked is None:
+                process.asked = {}
+            process.asked[one.pid] = process.asked.get(one.pid, 0) + 1
+        self._post.post(process.place, (what, process.pid, one.pid))
 
     def link_down(self, process: RemoteProcess, exit: Event) -> None:
         """A process here that it is linked to has ended."""
-        frame = (LINK_DOWN, process.pid, exit.sender, exit.time, exit.error)
+        frame: Frame = (LINK_DOWN, process.pid, exit.sender, exit.time, exit.error)
         try:
             self._post.post(process.place, frame)
         except Invalid as error:
@@ -208,7 +241,7 @@ class Exchange:
         """End it."""
         self._post.post(process.place, (DOOM, process.pid, error))
 
-    def cancel(
+    def ask_to_stop(
         self, process: RemoteProcess, sender: str | None, reason: str | None, deadline: float | None
     ) -> None:
         """Ask it to stop."""
@@ -234,14 +267,24 @@ class Exchange:
     def _local(self, pid: str, place: int, frame: Frame) -> Process | None:
         """The process here; None if it is dead, or not born yet: then the frame is held."""
         process = self._kernel.processes.get(pid)
-        if process is not None and not process.away:
+        if isinstance(process, Process):
             return process
+        if self.is_unborn(pid):
+            self._hold(pid, place, frame)
+        return None
+
+    def lives_here(self, pid: str) -> bool:
+        """Whether it is, was or will be a process of this place."""
+        parsed = parse_pid(pid)
+        return parsed is not None and place_of(parsed.serial) == self.place
+
+    def is_unborn(self, pid: str) -> bool:
+        """Whether it is a process of this place whose SPAWN has still to come."""
         parsed = parse_pid(pid)
         if parsed is not None and place_of(parsed.serial) == self.place:
             creator = creator_of(parsed.serial)
-            if creator in self.places and number_of(parsed.serial) > self._born.get(creator, 0):
-                self._hold(pid, place, frame)
-        return None
+            return creator in self.places and number_of(parsed.serial) > self._born.get(creator, 0)
+        return False
 
     def _hold(self, pid: str, place: int, frame: Frame) -> None:
         if self._held_count >= _HELD:
@@ -261,12 +304,41 @@ class Exchange:
         process = self._local(pid, place, (MESSAGE, pid, sender, topic, payloads))
         if process is None:
             return
-        deliver = process.mailbox.deliver
-        try:
-            for payload in payloads:
-                deliver(sender, topic, payload)
-        except Error as error:
-            self._on_lost(pid, error)
+        admit = process.mailbox.admit
+        for payload in payloads:
+            admit(sender, topic, payload)
+        self._owe(process, place, len(payloads))
+
+    def _owe(self, process: Process, place: int, messages: int) -> None:
+        """Note that a place has sent a process something, on its credit."""
+        mailbox = process.mailbox
+        if mailbox.owed is None:
+            mailbox.owed = {}
+        owed = mailbox.owed[place] = mailbox.owed.get(place, 0) + messages
+        if 2 * owed >= mailbox.limit:
+            self._indebted[process] = None
+
+    def give_credit(self) -> None:
+        """Give back the credit for what has been received meanwhile. To be called after a slice."""
+        for process in list(self._indebted):
+            if not process.alive:
+                del self._indebted[process]
+                continue
+            mailbox = process.mailbox
+            waiting, owed = mailbox.size, mailbox.owed or {}
+            for place, messages in owed.items():
+                # All that waits may come from this place: so this is certain to be received.
+                received = messages - waiting
+                if received >= max(1, mailbox.limit // 4):
+                    owed[place] -= received
+                    self._post.post(place, (CREDIT, process.pid, received))
+            if 2 * max(owed.values(), default=0) < mailbox.limit:
+                del self._indebted[process]
+
+    def _on_credit(self, place: int, pid: str, messages: int) -> None:
+        stand_in = self._stand_ins.get(pid)
+        if stand_in is not None:
+            stand_in.credit += messages
 
     def _on_call(
         self, place: int, pid: str, sender: str | None, topic: str, payload: Any, call: int
@@ -275,10 +347,8 @@ class Exchange:
         if process is None:
             return
         caller = RemoteCaller(self, place, call)
-        try:
-            process.mailbox.deliver(sender, topic, payload, caller)
-        except Error as error:
-            caller.answer(error)
+        process.mailbox.admit(sender, topic, payload, caller)
+        self._owe(process, place, 1)
 
     def _on_reply(self, place: int, call: int, reply: Any) -> None:
         waiting = self._calls.pop(call, None)
@@ -286,14 +356,25 @@ class Exchange:
             waiting.answer(reply)
 
     def _on_spawn(
-        self, place: int, pid: str, host_id: str, entry: str, args: list[Any], to_execute: bool
+        self,
+        place: int,
+        pid: str,
+        host_id: str,
+        entry: str,
+        args: list[Any],
+        to_execute: bool,
+        parent: str | None,
+        heritage: dict[str, Any] | None,
+        name: str | None,
     ) -> None:
         parsed = parse_pid(pid)
         assert parsed is not None
         self._born[creator_of(parsed.serial)] = number_of(parsed.serial)
         try:
-            self._kernel.start(entry, host_id, pid, args, to_execute=to_execute)
+            order = SpawnOrder(entry, host_id, args, to_execute, parent, heritage, name)
+            self._kernel.start(pid, order)
         except Error as error:
+            self._kernel.names.forsake(pid)
             self._held_count -= len(self._held.pop(pid, ()))
             now = self._kernel.now()
             self._post.post(place, (EXITED, pid, now, None, error))
@@ -319,19 +400,40 @@ class Exchange:
         process = self._local(pid, place, (LINK, pid, other))
         if process is not None:
             stand_in = self.find(other)
-            if stand_in is None:  # it has ended meanwhile, and its place as well
-                return
-            for one, two in ((process, stand_in), (stand_in, process)):
-                if one.links is None:
-                    one.links = {}
-                one.links[two.pid] = two  # type: ignore[assignment]
+            if stand_in is not None and self._heeds(process, stand_in):
+                for one, two in ((process, stand_in), (stand_in, process)):
+                    if one.links is None:
+                        one.links = {}
+                    one.links[two.pid] = two
+            self._acknowledge(place, pid, other)
         elif pid not in self._held:
+            self._acknowledge(place, pid, other)
             self._post.post(place, (LINK_DOWN, other, pid, self._kernel.now(), _dead(pid)))
 
     def _on_unlink(self, place: int, pid: str, other: str) -> None:
         process = self._local(pid, place, (UNLINK, pid, other))
         if process is not None:
-            self._untie(process, other)
+            stand_in = self._stand_ins.get(other)
+            if stand_in is None or self._heeds(process, stand_in):
+                self._untie(process, other)
+        if pid not in self._held:
+            self._acknowledge(place, pid, other)
+
+    @staticmethod
+    def _heeds(process: Process, stand_in: RemoteProcess) -> bool:
+        """Whether what the other end says of a link is news."""
+        return stand_in.asked is None or process.pid not in stand_in.asked
+
+    def _acknowledge(self, place: int, pid: str, other: str) -> None:
+        if _decides(pid, other):
+            self._post.post(place, (TIED, other, pid))
+
+    def _on_tied(self, place: int, pid: str, other: str) -> None:
+        stand_in = self._stand_ins.get(other)
+        if stand_in is not None and stand_in.asked and pid in stand_in.asked:
+            stand_in.asked[pid] -= 1
+            if not stand_in.asked[pid]:
+                del stand_in.asked[pid]
 
     def _untie(self, process: Process, other: str) -> bool:
         stand_in = process.links.pop(other, None) if process.links else None
@@ -351,10 +453,12 @@ class Exchange:
     def _end(self, process: RemoteProcess, exit: Event) -> None:
         process.gone()
         self._forget(process)
+        if process.names:
+            self._kernel.names.release(process)
         self._dead[process.pid] = None
         if len(self._dead) > _STAND_INS:
             del self._dead[next(iter(self._dead))]
-        links.sever(process, exit)  # type: ignore[arg-type]
+        links.sever(process, exit)
 
     def _on_link_down(
         self, place: int, pid: str, other: str, time: float, error: Error | None
@@ -366,14 +470,14 @@ class Exchange:
     def _on_doom(self, place: int, pid: str, error: Error) -> None:
         process = self._local(pid, place, (DOOM, pid, error))
         if process is not None:
-            self._kernel.doom(process, error)
+            process.doom(error)
 
     def _on_cancel(
         self, place: int, pid: str, sender: str | None, reason: str | None, deadline: float | None
     ) -> None:
         process = self._local(pid, place, (CANCEL, pid, sender, reason, deadline))
         if process is not None:
-            self._kernel.cancel(sender, pid, reason, deadline)
+            process.ask_to_stop(sender, reason, deadline)
 
     # -- places ---------------------------------------------------------------------------------
 
@@ -384,6 +488,10 @@ class Exchange:
     def place_down(self, place: int, error: Error) -> None:
         """A place is lost, and every process that it had. SEMANTICS 9.6, 11.2."""
         self.places.discard(place)
+        self._born.pop(place, None)
+        self._serials.pop(place, None)
+        for process in self._indebted:
+            (process.mailbox.owed or {}).pop(place, None)
         for key, watcher in list(self._watchers.items()):
             if watcher.place == place:
                 del self._watchers[key]
@@ -391,9 +499,9 @@ class Exchange:
         for pid in [pid for pid in self._held if self._created_by(pid) == place]:
             self._held_count -= len(self._held.pop(pid))
         lost = [one for one in self._stand_ins.values() if one.place == place]
-        for one in lost:
+        for one in lost:  # all of them first: whoever hears of one finds the names of all free
             if one.names:
-                self._kernel.names.release(one)  # type: ignore[arg-type]
+                self._kernel.names.release(one)
         now = self._kernel.now()
         for one in lost:
             if one.alive:
@@ -403,6 +511,11 @@ class Exchange:
     def _created_by(pid: str) -> int:
         parsed = parse_pid(pid)
         return -1 if parsed is None else creator_of(parsed.serial)
+
+
+def _decides(pid: str, other: str) -> bool:
+    """Whether the end of a link with this PID decides what counts, and not the other one."""
+    return pid < other
 
 
 def _dead(pid: str) -> NotFound:

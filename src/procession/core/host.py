@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from procession.core.errors import LimitExceeded, Unavailable
 from procession.core.pid import pid_prefix
 
 if TYPE_CHECKING:
-    from procession.core.remote import RemoteProcess
+    from procession.core.order import SpawnOrder
+    from procession.core.peer import Peer
 
 DEFAULT_MAILBOX = 100_000
 DEFAULT_STEP_LIMIT = 5.0
@@ -18,7 +19,7 @@ DEFAULT_STEP_LIMIT = 5.0
 class Pool(Protocol):
     """Where the processes of a host with OS processes of its own are started."""
 
-    def spawn(self, host: Host, entry: Any, args: Any, to_execute: bool, /) -> RemoteProcess | None:
+    def spawn(self, host: Host, order: SpawnOrder, /) -> Peer | None:
         """Start a process in another place; None if it should rather be started in this one.
 
         Raises Invalid if the entry can only be run here, Unavailable if no place is up.

@@ -24,19 +24,22 @@ from procession.core.errors import (
     ProcessTerminated,
     did_you_mean,
 )
-from procession.core.event import CANCEL, EXIT, Event
+from procession.core.event import EXIT, Event
 from procession.core.names import NameRegistry
+from procession.core.order import SpawnOrder
 from procession.core.payload import INT_MAX, INT_MIN, copy_items, copy_payload
 from procession.core.pid import parse_pid, serial_base
+from procession.core.process import Process
 from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from procession.core.exchange import Exchange
     from procession.core.host import Host
     from procession.core.message import ReplyTo
-    from procession.core.process import Process, Program
+    from procession.core.peer import Peer
+    from procession.core.process import Program
     from procession.core.timers import Timer
 
 _PROGRAMS = 1024
@@ -85,6 +88,9 @@ class SystemLane(Strand):
 class Kernel:
     """The processes, names and hosts of one node.
 
+    What a process does goes through a method that takes it as `caller`, None for what happens
+    outside of processes.
+
     `adopt` and `notify`: see Scheduler. `load` gives the program of an entry, by its reference or
     by whatever else a guest calls an entry; the second argument says whether a function will do,
     since it is to be executed and not spawned. It raises NotFound. `on_failure` is told of every
@@ -106,7 +112,7 @@ class Kernel:
         self.functions: dict[Any, Program] = {}  # what was executed before
         self._wall = clock.wall
         self.scheduler = Scheduler(clock, deque() if ready is None else ready, notify, adopt)
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, Peer] = {}
         self.hosts: dict[str, Host] = {}
         self.names = NameRegistry()
         self._deadlines: dict[Process, Timer] = {}
@@ -120,26 +126,41 @@ class Kernel:
 
     def spawn(
         self,
+        caller: Process | None,
         entry: Any,
         host_id: str | None,
         args: tuple[Any, ...],
-        parent: Process | None = None,
         linked: bool = False,
         monitored: bool = False,
         *,
+        name: str | None = None,
+        heritage: dict[str, Any] | None = None,
         to_execute: bool = False,
-    ) -> Process:
-        """Start a process. It runs later; its ties to `parent` are in place before. SEMANTICS 5.
+    ) -> Peer:
+        """Start a process. It runs later; ties to its caller and its name are in place before.
 
-        The host None is that of the parent.
+        SEMANTICS 5. The host None is that of the caller. `heritage`: see `Process.inherit`.
         """
-        if host_id is None and parent is not None:
-            host = parent.host
+        if host_id is None and caller is not None:
+            host = caller.host
         else:
             host = self.hosts.get(host_id) or self._no_host(host_id)  # type: ignore[arg-type]
-        process: Process | None = None
+        if name is not None:
+            self.names.check_free(name)
+        process: Peer | None = None
         if host.pool is not None:
-            process = self._spawn_away(host, entry, args, to_execute)
+            process = self._spawn_away(
+                host,
+                SpawnOrder(
+                    entry,
+                    host.id,
+                    copy_items(args, "arguments") if args else args,
+                    to_execute,
+                    None if caller is None else caller.pid,
+                    heritage,
+                    name,
+                ),
+            )
         if process is None:
             try:
                 program = (self.functions if to_execute else self.programs)[entry]
@@ -155,51 +176,63 @@ class Kernel:
                 pid = f"{host.pid_prefix}{hex(serial)}}}"
             else:
                 pid = f"{host.pid_prefix}0x{serial:05x}}}"
-            process = program.start(self, host, pid, copies)
-            self.processes[pid] = process
+            started = program.start(self, host, pid, copies)
+            self.processes[pid] = process = started
             host.population += 1
             scheduler = self.scheduler
-            scheduler.ready.append(process)
+            scheduler.ready.append(started)
             if not scheduler.awake:
                 scheduler.rouse()
-        if parent is not None:
+            if heritage is not None or name is not None:
+                self._introduce(started, name, heritage)
+        if caller is not None:
             if monitored:
-                links.monitor(parent, process)
+                links.monitor(caller, process)
             if linked:
-                links.link(parent, process)
+                links.link(caller, process)
         return process
 
-    def _spawn_away(
-        self, host: Host, entry: Any, args: tuple[Any, ...], to_execute: bool
-    ) -> Process | None:
+    def _spawn_away(self, host: Host, order: SpawnOrder) -> Peer | None:
         assert host.pool is not None
         if host.population >= host.room:
             host.refuse()
-        copies = copy_items(args, "arguments") if args else args
-        return host.pool.spawn(host, entry, copies, to_execute)  # type: ignore[return-value]
+        return host.pool.spawn(host, order)
 
-    def start(
-        self, entry: str, host_id: str, pid: str, args: Sequence[Any], *, to_execute: bool
-    ) -> None:
+    def start(self, pid: str, order: SpawnOrder) -> None:
         """Start a process that another place has spawned here. Raises Error."""
-        program = (self.functions if to_execute else self.programs).get(entry)
+        program = (self.functions if order.to_execute else self.programs).get(order.entry)
         if program is None:
-            program = self._load_program(entry, to_execute)
-        host = self.hosts.get(host_id) or self._no_host(host_id)
+            program = self._load_program(order.entry, order.to_execute)
+        host = self.hosts.get(order.host) or self._no_host(order.host)
         if host.population >= host.room:
             host.refuse()
-        process = program.start(self, host, pid, args)
+        process = program.start(self, host, pid, order.args)
         self.processes[pid] = process
         host.population += 1
         self.scheduler.ready.append(process)
         self.scheduler.rouse()
+        self.names.born(process)
+        self._introduce(process, order.name, order.heritage)
 
-    def upgrade(self, process: Process, entry: Any, args: tuple[Any, ...]) -> Any:
+    def _introduce(
+        self, process: Process, name: str | None, heritage: dict[str, Any] | None
+    ) -> None:
+        """Give a process that has not run yet what it is to have from the start."""
+        if heritage is not None:
+            process.inherit(heritage)
+        if name is not None:
+            try:
+                self.names.register(name, process)
+            except Error:
+                process.kill(terminated())
+                raise
+
+    def upgrade(self, caller: Process, entry: Any, args: tuple[Any, ...]) -> Any:
         """What a process has to wait for to go on as another program. See `process.upgrade`."""
         program = self.programs.get(entry) if isinstance(entry, str) else None
         if program is None:
             program = self._load_program(entry, False)
-        return program.replace(process, copy_items(args, "arguments"))
+        return program.replace(caller, copy_items(args, "arguments"))
 
     def now(self) -> float:
         """The wall clock, with which events are stamped."""
@@ -242,19 +275,16 @@ class Kernel:
             self._on_failure(process, exit, noticed)
 
     def doom(self, process: Process, error: Error) -> None:
-        """End a process before any other runs; between steps, never within one."""
-        if process.away:
-            process.doom(error)  # type: ignore[attr-defined]
-        else:
-            self._lane.add(process, error)
+        """End a process of this place before any other runs; between steps, never within one."""
+        self._lane.add(process, error)
 
-    def resolve(self, dest: str) -> Process:
+    def resolve(self, dest: str) -> Peer:
         """The process of a PID or a name. Raises NotFound."""
         if not isinstance(dest, str):
             raise TypeError(f"a destination is a string, not {type(dest).__name__}")
         process = self.processes.get(dest) or self.names.find(dest)
         if process is None and self.exchange is not None:
-            process = self.exchange.find(dest)  # type: ignore[assignment]
+            process = self.exchange.find(dest)
         if process is None:
             if parse_pid(dest):
                 raise NotFound(f"process not found: {dest}")
@@ -265,12 +295,12 @@ class Kernel:
 
     def send(
         self,
-        sender: str | None,
+        caller: Process | None,
         dest: str,
         topic: str,
         values: tuple[Any, ...],
         reply_to: ReplyTo | None = None,
-    ) -> Process:
+    ) -> Peer:
         """Deliver a message, or raise and deliver nothing. SEMANTICS 6.1. Gives the receiver."""
         try:
             target = self.processes.get(dest) or self.resolve(dest)
@@ -284,6 +314,7 @@ class Kernel:
                     payload = copy_payload(payload)
             else:
                 payload = copy_payload(values) if values else None
+            sender = None if caller is None else caller.pid
             (target._mailbox or target.mailbox).deliver(sender, topic, payload, reply_to)
         except TypeError:
             for what, value in (("destination", dest), ("topic", topic)):
@@ -293,21 +324,23 @@ class Kernel:
         return target
 
     async def call(
-        self, sender: str | None, dest: str, topic: str, payload: Any, timeout: float | None
+        self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None
     ) -> Any:
         """Send a message and wait for the reply to it: see `procession.process.call`."""
         return await PendingCall(self.scheduler).run(
-            lambda pending: self.send(sender, dest, topic, (payload,), pending), timeout
+            lambda pending: self.send(caller, dest, topic, (payload,), pending), timeout
         )
 
-    async def execute(self, entry: Any, host_id: str, args: tuple[Any, ...]) -> Any:
+    async def execute(
+        self, caller: Process | None, entry: Any, host_id: str | None, args: tuple[Any, ...]
+    ) -> Any:
         """Spawn a process and wait for its result; its error is raised. See `process.exec`."""
-        process = self.spawn(entry, host_id, args, to_execute=True)
+        process = self.spawn(caller, entry, host_id, args, to_execute=True)
         try:
             return await Waiting(self.scheduler).run(process)
         except BaseException:
             if process.alive:  # the caller was interrupted: nobody waits for the result
-                self.doom(process, Canceled("the caller of exec has gone"))
+                process.doom(Canceled("the caller of exec has gone"))
             raise
 
     async def wait(self, dest: str) -> Any:
@@ -316,21 +349,21 @@ class Kernel:
 
     # -- ties --------------------------------------------------------------------------------
 
-    def monitor(self, process: Process, dest: str) -> None:
+    def monitor(self, caller: Process, dest: str) -> None:
         """See `procession.process.monitor`."""
-        links.monitor(process, self.resolve(dest))
+        links.monitor(caller, self.resolve(dest))
 
-    def unmonitor(self, process: Process, dest: str) -> None:
+    def unmonitor(self, caller: Process, dest: str) -> None:
         """See `procession.process.unmonitor`."""
-        links.unmonitor(process, self._pid_of(dest))
+        links.unmonitor(caller, self._pid_of(dest))
 
-    def link(self, process: Process, dest: str) -> None:
+    def link(self, caller: Process, dest: str) -> None:
         """See `procession.process.link`."""
-        links.link(process, self.resolve(dest))
+        links.link(caller, self.resolve(dest))
 
-    def unlink(self, process: Process, dest: str) -> None:
+    def unlink(self, caller: Process, dest: str) -> None:
         """See `procession.process.unlink`."""
-        links.unlink(process, self._pid_of(dest))
+        links.unlink(caller, self._pid_of(dest))
 
     def _pid_of(self, dest: str) -> str:
         if not isinstance(dest, str):
@@ -341,22 +374,16 @@ class Kernel:
     # -- ending ------------------------------------------------------------------------------
 
     def cancel(
-        self, sender: str | None, dest: str, reason: str | None, deadline: float | None
+        self, caller: Process | None, dest: str, reason: str | None, deadline: float | None
     ) -> None:
         """Ask a process to stop; with a deadline, see to it. SEMANTICS 10.1."""
         if reason is not None and not isinstance(reason, str):
             raise TypeError(f"a reason is a string, not {type(reason).__name__}")
-        process = self.resolve(dest)
-        if process.away:
-            process.cancel(sender, reason, deadline)  # type: ignore[attr-defined]
-            return
-        process.mailbox.events().push(
-            Event(CANCEL, sender, self._wall(), reason=reason, deadline=deadline)
-        )
-        if deadline is not None:
-            self._set_deadline(process, deadline)
+        sender = None if caller is None else caller.pid
+        self.resolve(dest).ask_to_stop(sender, reason, deadline)
 
-    def _set_deadline(self, process: Process, deadline: float) -> None:
+    def set_deadline(self, process: Process, deadline: float) -> None:
+        """Terminate a process in so many seconds, unless that is to be done earlier anyhow."""
         timer = self._deadlines.get(process)
         when = self.scheduler.clock.monotonic() + deadline
         if timer is not None:
@@ -367,9 +394,31 @@ class Kernel:
             when, lambda: self.doom(process, terminated())
         )
 
-    def terminate(self, dest: str) -> None:
+    def terminate(self, caller: Process | None, dest: str) -> None:
         """End a process at its next wait. SEMANTICS 10.2."""
-        self.doom(self.resolve(dest), terminated())
+        self.resolve(dest).doom(terminated())
+
+    # -- names -------------------------------------------------------------------------------
+
+    def register(self, caller: Process | None, name: str, dest: str | None) -> None:
+        """Give a name to a process; None: to the caller. SEMANTICS 12.1."""
+        if dest is not None:
+            owner = self.resolve(dest)
+        elif caller is not None:
+            owner = caller
+        else:
+            raise Invalid("outside of processes, a name needs the PID of its owner")
+        self.names.register(name, owner)
+
+    def unregister(self, caller: Process | None, name: str) -> bool:
+        """Free a name; False if nobody had it."""
+        return self.names.unregister(name)
+
+    def lookup(self, caller: Process | None, name: str) -> Peer:
+        """The owner of a name. Raises NotFound."""
+        return self.names.lookup(name)
+
+    # -- places ------------------------------------------------------------------------------
 
     def settle(self, exchange: Exchange) -> None:
         """Be one of several places of a node."""
@@ -378,7 +427,7 @@ class Kernel:
 
     def local_processes(self) -> list[Process]:
         """The processes that run in this place."""
-        return [process for process in self.processes.values() if not process.away]
+        return [one for one in self.processes.values() if isinstance(one, Process)]
 
     def statistics(self) -> dict[str, int]:
         """How much there is of what, now."""

@@ -12,10 +12,10 @@ from procession.core.errors import AlreadyExists
 
 if TYPE_CHECKING:
     from procession.core.event import Event
-    from procession.core.process import Process, Watcher
+    from procession.core.peer import Peer, Watcher
 
 
-def watch(watcher: Watcher, target: Process) -> None:
+def watch(watcher: Watcher, target: Peer) -> None:
     """Have `watcher` told how `target` ends. It may watch the same target once."""
     if target.watcher is None:
         target.watcher = watcher
@@ -25,7 +25,7 @@ def watch(watcher: Watcher, target: Process) -> None:
         target.more_watchers[watcher] = None
 
 
-def unwatch(watcher: Watcher, target: Process) -> None:
+def unwatch(watcher: Watcher, target: Peer) -> None:
     """Undo a watch, if it still stands."""
     if target.watcher is watcher:
         target.watcher = None
@@ -33,7 +33,7 @@ def unwatch(watcher: Watcher, target: Process) -> None:
         target.more_watchers.pop(watcher, None)
 
 
-def monitor(process: Process, target: Process) -> None:
+def monitor(process: Peer, target: Peer) -> None:
     """Have an EXIT event sent to `process` when `target` ends. Raises AlreadyExists."""
     if process.monitoring is None:
         process.monitoring = {}
@@ -46,7 +46,7 @@ def monitor(process: Process, target: Process) -> None:
         watch(process, target)
 
 
-def unmonitor(process: Process, pid: str) -> None:
+def unmonitor(process: Peer, pid: str) -> None:
     """Undo a monitor, if it still stands."""
     if process.monitoring:
         target = process.monitoring.pop(pid, None)
@@ -54,7 +54,7 @@ def unmonitor(process: Process, pid: str) -> None:
             unwatch(process, target)
 
 
-def link(one: Process, other: Process) -> None:
+def link(one: Peer, other: Peer) -> None:
     """Tie two processes; again, or to itself, does nothing."""
     if one is other:
         return
@@ -65,10 +65,10 @@ def link(one: Process, other: Process) -> None:
     one.links[other.pid] = other
     other.links[one.pid] = one
     if other.away:
-        other.linked(one)  # type: ignore[attr-defined]
+        other.linked(one)
 
 
-def unlink(one: Process, pid: str) -> None:
+def unlink(one: Peer, pid: str) -> None:
     """Undo a link, if it still stands."""
     if one.links:
         other = one.links.pop(pid, None)
@@ -76,10 +76,10 @@ def unlink(one: Process, pid: str) -> None:
             assert other.links is not None
             del other.links[one.pid]
             if other.away:
-                other.unlinked(one)  # type: ignore[attr-defined]
+                other.unlinked(one)
 
 
-def sever(process: Process, exit: Event) -> bool:
+def sever(process: Peer, exit: Event) -> bool:
     """Untie a process that has ended and tell whom it concerns; True if that was anybody.
 
     First EXIT to every monitor, then, if it failed, LINK_DOWN to every link (SEMANTICS 7.2, 8.4).

@@ -93,6 +93,7 @@ class Mailbox:
         "events_channel",
         "inbox_channel",
         "limit",
+        "owed",
         "pending",
         "topics",
     )
@@ -105,6 +106,8 @@ class Mailbox:
         self.pending: deque[Message[Any]] | None = None
         self.inbox_channel: Inbox | None = None
         self.events_channel: Events | None = None
+        self.owed: dict[int, int] | None = None
+        """By place: how many messages it has sent and was not given credit for. See Exchange."""
 
     @property
     def size(self) -> int:
@@ -144,6 +147,14 @@ class Mailbox:
                 self.pending = deque()
             self.pending.append(payload)
 
+    def admit(
+        self, sender: str | None, topic: str, payload: Any, reply_to: ReplyTo | None = None
+    ) -> None:
+        """Route one message that was accepted in another place: there is always room for it."""
+        if self._room <= 0:
+            self._room = 1  # used up at once, so that the next one that may be refused is
+        self.deliver(sender, topic, payload, reply_to)
+
     def _take_room(self, topic: str) -> None:
         """Account for one more message.
 
@@ -153,11 +164,7 @@ class Mailbox:
         if self._room <= 0:
             self._room = self.limit - self.size
             if self._room <= 0:
-                raise LimitExceeded(
-                    f"mailbox full: {self.limit} messages wait",
-                    retryable=True,
-                    details={"topic": topic},
-                )
+                raise mailbox_full(self.limit, topic)
         self._room -= 1
 
     def note_restored(self) -> None:
@@ -250,6 +257,13 @@ class Mailbox:
         if self.events_channel is None:
             self.events_channel = Events(self._scheduler)
         return self.events_channel
+
+
+def mailbox_full(limit: int, topic: str) -> LimitExceeded:
+    """The error of who sends to a process for which too much waits. SEMANTICS 6.8."""
+    return LimitExceeded(
+        f"mailbox full: {limit} messages wait", retryable=True, details={"topic": topic}
+    )
 
 
 def _decoder(topic: str, messages: bool, payload_type: Any) -> Callable[[Any], Any] | None:

@@ -8,7 +8,7 @@ from procession.core.errors import AlreadyExists, Invalid, NotFound
 from procession.core.pid import parse_pid
 
 if TYPE_CHECKING:
-    from procession.core.process import Process
+    from procession.core.peer import Peer
 
 MAX_LENGTH = 512
 
@@ -19,7 +19,7 @@ class NameRegistry:
     __slots__ = ("_owners",)
 
     def __init__(self) -> None:
-        self._owners: dict[str, Process] = {}
+        self._owners: dict[str, Peer] = {}
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -28,17 +28,22 @@ class NameRegistry:
         """All names and the PIDs of their owners, in the order of registration."""
         return [(name, process.pid) for name, process in self._owners.items()]
 
-    def register(self, name: str, process: Process) -> None:
+    def register(self, name: str, process: Peer) -> None:
         """Give a name to a living process; again to the same one does nothing."""
         check_name(name)
         owner = self._owners.setdefault(name, process)
         if owner is not process:
-            raise AlreadyExists(
-                f"name {name!r} is taken by {owner.pid}", details={"pid": owner.pid}
-            )
+            raise taken(name, owner.pid)
         if process.names is None:
             process.names = {}
         process.names[name] = None
+
+    def check_free(self, name: str) -> None:
+        """Raise AlreadyExists if somebody is known to have the name."""
+        check_name(name)
+        owner = self._owners.get(name)
+        if owner is not None:
+            raise taken(name, owner.pid)
 
     def unregister(self, name: str) -> bool:
         """Free a name; False if nobody had it."""
@@ -50,7 +55,7 @@ class NameRegistry:
         del owner.names[name]
         return True
 
-    def lookup(self, name: str) -> Process:
+    def lookup(self, name: str) -> Peer:
         """The owner of a name. Raises NotFound."""
         check_name(name)
         owner = self.find(name)
@@ -58,15 +63,29 @@ class NameRegistry:
             raise NotFound(f"name not registered: {name!r}")
         return owner
 
-    def find(self, name: str) -> Process | None:
+    def find(self, name: str) -> Peer | None:
         """The owner of a name, or None."""
         return self._owners.get(name)
 
-    def release(self, process: Process) -> None:
+    def born(self, process: Peer) -> None:
+        """A process that another place has spawned here is about to run.
+
+        For a registry that may have heard of its names before.
+        """
+
+    def forsake(self, pid: str) -> None:
+        """A process that another place wanted to spawn here will never run. See `born`."""
+
+    def release(self, process: Peer) -> None:
         """Free all names of a process that ends."""
         for name in process.names or ():
             del self._owners[name]
         process.names = None
+
+
+def taken(name: str, pid: str) -> AlreadyExists:
+    """The error of who wants a name that another process has."""
+    return AlreadyExists(f"name {name!r} is taken by {pid}", details={"pid": pid})
 
 
 def check_name(name: object) -> None:

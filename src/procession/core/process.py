@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from procession.core.errors import Error, Internal
-from procession.core.event import LINK_DOWN, Event
+from procession.core.event import CANCEL, LINK_DOWN, Event
 from procession.core.mailbox import Mailbox
 from procession.core.payload import SCALARS
 from procession.core.scheduler import Strand
@@ -23,18 +23,12 @@ if TYPE_CHECKING:
 
     from procession.core.host import Host
     from procession.core.kernel import Kernel
+    from procession.core.peer import Peer, Watcher
 
 LINK_FAILURE = "linked process failed"
 
 current_process: ContextVar[Process] = ContextVar("procession.current_process")
 """The process that the running code belongs to: its main, or a task or callback it started."""
-
-
-class Watcher(Protocol):
-    """Who wants to know how a process ends: a process that monitors it, a caller, a node."""
-
-    def down(self, exit: Event, /) -> None:
-        """The process has ended. Called once, after its PID and names are free."""
 
 
 class Program(Protocol):
@@ -50,12 +44,7 @@ class Program(Protocol):
 
 
 class Process(Strand):
-    """The state of one process that every guest shares.
-
-    The ties are None until the first is made. Links are symmetric: `b.pid in a.links` just when
-    `a.pid in b.links`. Likewise `b.pid in a.monitoring` just when `a` is among the watchers of `b`.
-    The first watcher has a slot of its own: most processes have one, and it spares them a dict.
-    """
+    """The state of one process that every guest shares. Its ties: see Peer."""
 
     __slots__ = (
         "__weakref__",
@@ -74,7 +63,6 @@ class Process(Strand):
     )
 
     away: ClassVar[bool] = False
-    """Whether it runs in another place: see RemoteProcess."""
 
     def __init__(self, kernel: Kernel, host: Host, pid: str, entry: str) -> None:
         self.scheduler = kernel.scheduler  # as Strand does, without the call
@@ -89,10 +77,10 @@ class Process(Strand):
         self.thread: int | None = self.scheduler.thread
         """The thread whose code may act as this process; None once it has ended."""
         self.trap_links = False
-        self.links: dict[str, Process] | None = None
+        self.links: dict[str, Peer] | None = None
         self.watcher: Watcher | None = None
         self.more_watchers: dict[Watcher, None] | None = None
-        self.monitoring: dict[str, Process] | None = None
+        self.monitoring: dict[str, Peer] | None = None
         self.names: dict[str, None] | None = None
 
     @property
@@ -116,18 +104,41 @@ class Process(Strand):
     def down(self, exit: Event) -> None:
         """A process that this one monitors has ended; or one that it is linked to, and traps."""
         if self.monitoring:
-            self.monitoring.pop(exit.sender, None)  # type: ignore[arg-type]
+            self.monitoring.pop(exit.sender or "", None)
         if exit.error is not None or type(exit.result) not in SCALARS:
             exit = exit.copy()
         mailbox = self._mailbox or self.mailbox
         (mailbox.events_channel or mailbox.events()).push(exit)
 
     def link_down(self, exit: Event) -> None:
-        """A process that was linked to this one has failed. SEMANTICS 9.4, 9.5."""
+        """A process that was linked to this one has ended. SEMANTICS 9.3, 9.4, 9.5."""
+        if exit.error is None:
+            return
         if self.trap_links:
             self.down(msgspec.structs.replace(exit, kind=LINK_DOWN))
         else:
             self.kernel.doom(self, link_failure(exit))
+
+    def linked(self, one: Peer) -> None:
+        """Both ends are here: nobody else has to know."""
+
+    def unlinked(self, one: Peer) -> None:
+        """Both ends are here: nobody else has to know."""
+
+    def doom(self, error: Error) -> None:
+        """End with `error`, before any other process runs."""
+        self.kernel.doom(self, error)
+
+    def ask_to_stop(self, sender: str | None, reason: str | None, deadline: float | None) -> None:
+        """Get CANCEL; with a deadline, be terminated when it is over. SEMANTICS 10.1."""
+        kernel = self.kernel
+        event = Event(CANCEL, sender, kernel.now(), reason=reason, deadline=deadline)
+        self.mailbox.events().push(event)
+        if deadline is not None:
+            kernel.set_deadline(self, deadline)
+
+    def inherit(self, heritage: dict[str, Any]) -> None:
+        """Take over the context of those who started it: a matter of guests that have one."""
 
     def statistics(self) -> dict[str, Any]:
         """What is to be seen of the process from outside."""

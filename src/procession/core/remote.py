@@ -8,8 +8,10 @@ home as a frame. Ties are kept at both ends: here its local watchers and links, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from procession.core.frames import LINK, UNLINK
+from procession.core.mailbox import mailbox_full
 from procession.core.message import check_topic
 
 if TYPE_CHECKING:
@@ -17,23 +19,42 @@ if TYPE_CHECKING:
     from procession.core.event import Event
     from procession.core.exchange import Exchange
     from procession.core.message import ReplyTo
-    from procession.core.process import Process, Watcher
+    from procession.core.peer import Peer, Watcher
+    from procession.core.process import Process
 
 
 class RemoteProcess:
-    """The stand-in for a process at `place`."""
+    """The stand-in for a process at `place`, whose mailbox holds `limit` messages."""
 
-    __slots__ = ("_exchange", "_watcher", "links", "more_watchers", "names", "pid", "place")
+    __slots__ = (
+        "_exchange",
+        "_limit",
+        "_watcher",
+        "asked",
+        "credit",
+        "entry",
+        "links",
+        "monitoring",
+        "more_watchers",
+        "names",
+        "pid",
+        "place",
+    )
 
-    away = True
-    monitoring = None
-    entry = "a process in another OS process"
+    away: ClassVar[bool] = True
 
-    def __init__(self, exchange: Exchange, pid: str, place: int) -> None:
+    def __init__(self, exchange: Exchange, pid: str, place: int, limit: int) -> None:
         self._exchange: Exchange | None = exchange
+        self._limit = limit
         self.pid = pid
         self.place = place
-        self.links: dict[str, Any] | None = None
+        self.entry = "a process in another OS process"
+        self.credit = limit
+        """How many more messages may be sent to it from here: see Exchange."""
+        self.asked: dict[str, int] | None = None
+        """By the PID of a process here: how often its home was asked to tie or untie the two."""
+        self.links: dict[str, Peer] | None = None
+        self.monitoring: dict[str, Peer] | None = None
         self._watcher: Watcher | None = None
         self.more_watchers: dict[Watcher, None] | None = None
         self.names: dict[str, None] | None = None
@@ -45,8 +66,15 @@ class RemoteProcess:
 
     @property
     def tied(self) -> bool:
-        """Whether anybody here wants to hear of its end."""
-        return bool(self._watcher or self.more_watchers or self.links or self.names)
+        """Whether anything about it is remembered here that its home could not tell again."""
+        return bool(
+            self._watcher
+            or self.more_watchers
+            or self.links
+            or self.names
+            or self.asked
+            or 2 * self.credit < self._limit
+        )
 
     # -- as a mailbox --------------------------------------------------------------------------
 
@@ -60,16 +88,22 @@ class RemoteProcess:
     def deliver(
         self, sender: str | None, topic: str, payload: Any, reply_to: ReplyTo | None = None
     ) -> None:
-        """Hand a message to the link that leads there. SEMANTICS 6.9."""
+        """Hand a message to the link that leads there. SEMANTICS 6.8, 6.9.
+
+        Raises LimitExceeded if its mailbox is full, as far as is known here.
+        """
         check_topic(topic)
+        if self.credit <= 0:
+            raise mailbox_full(self._limit, topic)
         if self._exchange is not None:
             self._exchange.send(self, sender, topic, payload, reply_to)
+            self.credit -= 1
 
     # -- ties ----------------------------------------------------------------------------------
 
     @property
     def watcher(self) -> Watcher | None:
-        """The first watcher here; when there is one, its home is asked to tell of its end."""
+        """The first watcher here; when there is one, its home is asked to report its end."""
         return self._watcher
 
     @watcher.setter
@@ -81,15 +115,18 @@ class RemoteProcess:
             elif watcher is None and before is not None:
                 self._exchange.unwatch(self)
 
-    def linked(self, one: Process) -> None:
+    def linked(self, one: Peer) -> None:
         """A process here was linked to it."""
         if self._exchange is not None:
-            self._exchange.link(self, one)
+            self._exchange.tie(self, one, LINK)
 
-    def unlinked(self, one: Process) -> None:
+    def unlinked(self, one: Peer) -> None:
         """The link is undone."""
         if self._exchange is not None:
-            self._exchange.unlink(self, one)
+            self._exchange.tie(self, one, UNLINK)
+
+    def down(self, exit: Event) -> None:
+        """Nothing: what it monitors is known to its home, which watches it from there."""
 
     def link_down(self, exit: Event) -> None:
         """A process here that was linked to it has ended; with an error, or it is only untied."""
@@ -99,14 +136,14 @@ class RemoteProcess:
     # -- ending --------------------------------------------------------------------------------
 
     def doom(self, error: Error) -> None:
-        """Have its home end it."""
+        """Ask its home to end it."""
         if self._exchange is not None:
             self._exchange.doom(self, error)
 
-    def cancel(self, sender: str | None, reason: str | None, deadline: float | None) -> None:
-        """Have its home ask it to stop."""
+    def ask_to_stop(self, sender: str | None, reason: str | None, deadline: float | None) -> None:
+        """Ask its home to give it CANCEL."""
         if self._exchange is not None:
-            self._exchange.cancel(self, sender, reason, deadline)
+            self._exchange.ask_to_stop(self, sender, reason, deadline)
 
     def gone(self) -> None:
         """It has ended: nothing more is posted."""

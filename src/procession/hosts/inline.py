@@ -45,7 +45,7 @@ class InlineDriver:
         self._alarm: asyncio.Handle | None = None
         self._alarm_due: float | None = None
         self._closed = False
-        self.after_run: Callable[[], None] | None = None
+        self.after_run: list[Callable[[], None]] = []
         """Called after each slice: to send what it had to say to other places."""
         self.kernel = Kernel(
             clock=LoopClock(loop),
@@ -65,7 +65,7 @@ class InlineDriver:
             self._alarm.cancel()
 
     def call_after_run(self, callback: Callable[[], None]) -> None:
-        """Have `after_run` called soon, if no slice is under way or to come."""
+        """Have `callback` called soon, if no slice is under way or to come."""
         if not self.kernel.scheduler.awake:
             self._loop.call_soon(callback)
 
@@ -97,8 +97,8 @@ class InlineDriver:
             scheduler.run()
         finally:
             current_tasks.pop(self._loop, None)
-            if self.after_run is not None:
-                self.after_run()
+            for callback in self.after_run:
+                callback()
             self._set_alarm(scheduler.timers.next_due())
 
     def _set_alarm(self, due: float | None) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from procession.core.exchange import MESSAGE
+from procession.core.frames import MESSAGE
 from procession.hosts import wire
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class Link:
         self._loop = loop
         self._socket: socket.socket | None = sock
         self._reader = wire.Reader()
+        self._batches: deque[tuple[int, int, bytes]] = deque()
         self._chunk = memoryview(bytearray(_READ))  # one for all reads: a new one each costs more
         self._on_batch = on_batch
         self._receive = receive
@@ -215,8 +216,11 @@ class Link:
             self._close(None)
             return False
         try:
-            for place, origin, body in self._reader.feed(data):
-                self._on_batch(place, origin, body)
+            # All of it is read before any is acted on: that may read more, for an answer.
+            batches = self._batches
+            batches.extend(self._reader.feed(data))
+            while batches:
+                self._on_batch(*batches.popleft())
         except wire.WireError as error:
             self._close(error)
             return False

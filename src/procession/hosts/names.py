@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procession.core.names import NameRegistry, check_name
+from procession.core.errors import AlreadyExists
+from procession.core.names import NameRegistry, check_name, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from procession.core.exchange import Exchange
     from procession.core.kernel import Kernel
-    from procession.core.process import Process
+    from procession.core.peer import Peer
 
 
 class ParentNames(NameRegistry):
@@ -24,7 +26,7 @@ class ParentNames(NameRegistry):
         super().__init__()
         self._publish = publish
 
-    def register(self, name: str, process: Process) -> None:
+    def register(self, name: str, process: Peer) -> None:
         """Give a name to a process, wherever it runs."""
         super().register(name, process)
         self._publish(name, process.pid)
@@ -36,7 +38,7 @@ class ParentNames(NameRegistry):
             self._publish(name, None)
         return freed
 
-    def release(self, process: Process) -> None:
+    def release(self, process: Peer) -> None:
         """Free all names of a process that ends."""
         names = list(process.names or ())
         super().release(process)
@@ -46,7 +48,12 @@ class ParentNames(NameRegistry):
 
 class WorkerNames(NameRegistry):
     """What a worker knows of the names. `ask` puts a question to the parent; it gives the answer,
-    or raises the Error that is one. `tell` needs no answer."""
+    or raises the Error that is one. `tell` needs no answer.
+
+    What the parent publishes is taken in in its order, also while an answer is waited for. So when
+    an answer comes, the copy is as the parent saw it. A process of this place learns that way, too,
+    which names it has, whoever gave them to it; it tells the parent of those that its end frees.
+    """
 
     def __init__(self, kernel: Kernel, ask: Callable[..., Any], tell: Callable[..., None]) -> None:
         super().__init__()
@@ -54,6 +61,8 @@ class WorkerNames(NameRegistry):
         self._ask = ask
         self._tell = tell
         self._pids: dict[str, str] = {}
+        self._early: dict[str, list[str]] = {}
+        """The names of processes whose SPAWN has still to come, by PID."""
 
     def __len__(self) -> int:
         return len(self._pids)
@@ -62,42 +71,52 @@ class WorkerNames(NameRegistry):
         """The names in the copy."""
         return list(self._pids.items())
 
-    def changed(self, name: str, pid: str | None) -> None:
+    def published(self, name: str, pid: str | None) -> None:
         """The parent says who has a name now."""
+        before = self._kernel.processes.get(self._pids.pop(name, ""))
+        if before is not None and before.names:
+            before.names.pop(name, None)
         if pid is None:
-            self._pids.pop(name, None)
-        else:
-            self._pids[name] = pid
+            return
+        self._pids[name] = pid
+        exchange = self._exchange
+        if not exchange.lives_here(pid):
+            return
+        process = self._kernel.processes.get(pid)
+        if process is not None:
+            self._own(process, name)
+        elif exchange.is_unborn(pid):
+            self._early.setdefault(pid, []).append(name)
+        else:  # it had ended before the name came
+            self._tell("released", name, pid)
 
-    def register(self, name: str, process: Process) -> None:
+    def register(self, name: str, process: Peer) -> None:
         """Give a name to a process; again to the same one does nothing."""
         check_name(name)
-        self._ask("register", name, process.pid)
-        self.own(name, process)
+        try:
+            self._ask("register", name, process.pid)
+        except AlreadyExists as error:
+            owner = (error.details or {}).get("pid")
+            if owner is None or self._process(owner) is not None:
+                raise
+            # It has ended, which the parent has not heard of yet.
+            self._tell("released", name, owner)
+            self._ask("register", name, process.pid)
 
-    def own(self, name: str, process: Process) -> None:
-        """Note that a process has a name."""
-        self._pids[name] = process.pid
-        if process.names is None:
-            process.names = {}
-        process.names[name] = None
-
-    def disown(self, name: str, process: Process) -> None:
-        """Note that a process has a name no more."""
-        if process.names:
-            process.names.pop(name, None)
+    def check_free(self, name: str) -> None:
+        """Raise AlreadyExists if the copy has an owner of the name."""
+        check_name(name)
+        pid = self._pids.get(name)
+        if pid is not None and self._process(pid) is not None:
+            raise taken(name, pid)
 
     def unregister(self, name: str) -> bool:
         """Free a name; False if nobody had it."""
         check_name(name)
         freed: bool = self._ask("unregister", name)
-        pid = self._pids.pop(name, None)
-        owner = self._kernel.processes.get(pid) if pid is not None else None
-        if owner is not None:
-            self.disown(name, owner)
         return freed
 
-    def find(self, name: str) -> Process | None:
+    def find(self, name: str) -> Peer | None:
         """The owner of a name, or None."""
         if name.startswith("{"):
             return None  # a PID
@@ -107,14 +126,42 @@ class WorkerNames(NameRegistry):
             if pid is None:
                 return None
             self._pids[name] = pid
-        exchange = self._kernel.exchange
-        assert exchange is not None
-        return self._kernel.processes.get(pid) or exchange.find(pid)  # type: ignore[return-value]
+        return self._process(pid)
 
-    def release(self, process: Process) -> None:
+    def born(self, process: Peer) -> None:
+        """It gets the names that came before it."""
+        for name in self._early.pop(process.pid, ()):
+            self._own(process, name)
+
+    def forsake(self, pid: str) -> None:
+        """Free the names of a process that will never run."""
+        for name in self._early.pop(pid, ()):
+            self._tell("released", name, pid)
+
+    def forsake_unborn(self) -> None:
+        """A place is lost: what it was about to spawn here will never run."""
+        for pid in [pid for pid in self._early if not self._exchange.is_unborn(pid)]:
+            self.forsake(pid)
+
+    def release(self, process: Peer) -> None:
         """Free all names of a process that ends."""
         for name in process.names or ():
             if self._pids.get(name) == process.pid:
                 del self._pids[name]
             self._tell("released", name, process.pid)
         process.names = None
+
+    @property
+    def _exchange(self) -> Exchange:
+        assert self._kernel.exchange is not None
+        return self._kernel.exchange
+
+    def _process(self, pid: str) -> Peer | None:
+        """The process of a PID; None if it is known to have ended."""
+        return self._kernel.processes.get(pid) or self._exchange.find(pid)
+
+    @staticmethod
+    def _own(process: Peer, name: str) -> None:
+        if process.names is None:
+            process.names = {}
+        process.names[name] = None

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procession.core.host import Host
-    from procession.core.remote import RemoteProcess
+    from procession.core.order import SpawnOrder
+    from procession.core.peer import Peer
     from procession.hosts.inline import InlineDriver
 
 log = logging.getLogger("procession.hosts")
@@ -100,15 +101,13 @@ class WorkerPool:
         self.workers: dict[int, Worker] = {}
         self.young_deaths = 0
 
-    def spawn(self, host: Host, entry: Any, args: Any, to_execute: bool) -> RemoteProcess | None:
+    def spawn(self, host: Host, order: SpawnOrder) -> Peer | None:
         """Start a process in the worker that has the fewest."""
         if not self.workers:
             raise Unavailable(f"host {host.id} has no worker at the moment", retryable=True)
-        reference = self._workers.reference(entry, to_execute)
+        order = self._workers.addressed(order)
         worker = min(self.workers.values(), key=_load)
-        process = self._workers.exchange.spawn(
-            worker.place, host.pid_prefix, host.id, reference, args, to_execute
-        )
+        process = self._workers.exchange.spawn(worker.place, host.pid_prefix, order)
         worker.sent += 1
         host.population += 1
         return process
@@ -123,19 +122,19 @@ def _load(worker: Worker) -> int:
 
 
 class OsWorkers:
-    """All workers of a node. `reference` gives the reference by which another OS process finds an
-    entry; `config` is what a worker is told when it starts."""
+    """All workers of a node. `addressed` gives a spawn order in which the entry is a reference that
+    every OS process can find; `config` is what a worker is told when it starts."""
 
     def __init__(
         self,
         driver: InlineDriver,
         config: dict[str, Any],
-        reference: Callable[[Any, bool], str],
+        addressed: Callable[[SpawnOrder], SpawnOrder],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._driver = driver
         self._config = config
-        self.reference = reference
+        self.addressed = addressed
         self._pools: list[WorkerPool] = []
         self._workers: dict[int, Worker] = {}
         self._next_place = 1
@@ -146,6 +145,7 @@ class OsWorkers:
         self.places = Places(0, driver, self._link_to)
         self.exchange = Exchange(kernel, 0, self.places, self._on_lost, self._on_control)
         kernel.settle(self.exchange)
+        driver.after_run += [self.exchange.give_credit, self.places.flush]
         kernel.names = ParentNames(self._publish)
 
     # -- life -----------------------------------------------------------------------------------
@@ -403,27 +403,19 @@ class OsWorkers:
 
     def _on_ask(self, worker: Worker, what: str, name: str, pid: str | None = None) -> None:
         kernel = self._driver.kernel
+        answer: Any
         try:
-            answer: Any
-            owner: Any
             if what == "lookup":
                 owner = kernel.names.find(name)
                 answer = None if owner is None else owner.pid
             elif what == "unregister":
-                owner = kernel.names.find(name)
-                answer = kernel.names.unregister(name)
-                if owner is not None and owner.away and owner.place != worker.place:
-                    self.places.control(owner.place, "unnamed", owner.pid, name)
+                answer = kernel.unregister(None, name)
             else:
-                assert pid is not None
+                kernel.register(None, name, pid)
                 answer = True
-                owner = kernel.resolve(pid)
-                kernel.names.register(name, owner)
-                if owner.away and owner.place != worker.place:
-                    self.places.control(owner.place, "named", owner.pid, name)
-            self.places.control(worker.place, "answer", answer)
         except Error as error:
-            self.places.control(worker.place, "answer", error)
+            answer = error
+        self.places.control(worker.place, "answer", answer)
         self.places.flush()
 
     def _on_released(self, worker: Worker, name: str, pid: str) -> None:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import LimitExceeded
-from procession.core.exchange import CONTROL
+from procession.core.frames import CONTROL
 from procession.hosts import wire
 from procession.hosts.link import MAX_FRAMES, Outbox
 
@@ -42,7 +42,6 @@ class Places:
         self._full: list[tuple[int, Outbox]] = []
         """With one link: what was posted before the box that is open, in order."""
         self._dirty = False
-        driver.after_run = self.flush
 
     def post(self, place: int, frame: tuple[Any, ...]) -> None:
         """Send a frame at the end of the slice. Raises Invalid if a part of it is too long."""

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from procession.core.duration import Duration
     from procession.core.event import Event
     from procession.core.kernel import Kernel
-    from procession.core.process import Process
+    from procession.core.peer import Peer
     from procession.core.timers import Timer
     from procession.manifest.entry import ServiceEntry
     from procession.manifest.loader import Manifest
@@ -82,7 +82,7 @@ class Service:
         self.state = STOPPED
         self.error: Error | None = None
         """Why it failed last, or that it had to be terminated."""
-        self.process: Process | None = None
+        self.process: Peer | None = None
         self.pid: str | None = None
         """Of its process, also when that has ended."""
         self.requires: list[Service] = []
@@ -142,8 +142,8 @@ class _Look(Strand):
 
     __slots__ = ("_process", "_service", "_services")
 
-    def __init__(self, services: Services, service: Service, process: Process) -> None:
-        super().__init__(process.scheduler)
+    def __init__(self, services: Services, service: Service, process: Peer) -> None:
+        super().__init__(services.scheduler)
         self._services = services
         self._service = service
         self._process = process
@@ -168,6 +168,7 @@ class Services:
 
     def __init__(self, kernel: Kernel, manifest: Manifest, chance: Callable[[], float]) -> None:
         self._kernel = kernel
+        self.scheduler = kernel.scheduler
         self._chance = chance
         self._now = kernel.scheduler.clock.monotonic
         self._services = {entry.id: Service(entry) for entry in start_order(manifest)}
@@ -304,7 +305,7 @@ class Services:
             return
         entry = service.entry
         try:
-            process = self._kernel.spawn(entry.process, entry.host, tuple(entry.input))
+            process = self._kernel.spawn(None, entry.process, entry.host, tuple(entry.input))
         except Error as error:
             self._failed(service, error, hopeless=isinstance(error, _HOPELESS))
             return
@@ -324,7 +325,7 @@ class Services:
         assert service.process is not None
         limit = service.entry.lifecycle.start_timeout
         error = Timeout(f"it did not come to its first wait within {limit:g}s")
-        self._kernel.doom(service.process, error)
+        service.process.doom(error)
 
     def runs(self, service: Service) -> None:
         """Its process has come to its first wait."""

@@ -76,6 +76,17 @@ async def sleeping():
     await process.listen("wake up").receive()
 
 
+async def counting():
+    """Takes nothing until it is cancelled; then counts, and tells how many on `count`."""
+    await process.events().receive()
+    count = 0
+    async for message in process.inbox():
+        if message.wants_reply:
+            message.reply(count)
+        else:
+            count += 1
+
+
 async def flooded():
     """Takes a message now and then: it will never be through."""
     async for _ in process.listen("n"):

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core import alarm
 from procession.core.channel import Channel, ReceiveChannel
-from procession.core.errors import AlreadyExists, Error, Invalid, did_you_mean
+from procession.core.errors import Error, Invalid, did_you_mean
 from procession.core.message import check_topic
-from procession.core.names import check_name
 from procession.core.payload import copy_payload
 from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.part import Part, answering
@@ -29,7 +28,6 @@ from procession.guests.lua.values import from_scalar, text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from procession.core.process import Process
     from procession.guests.lua.guest import LuaGuest
 
 
@@ -176,9 +174,7 @@ class Functions(Part):
     def call(self, dest: bytes, topic: bytes, seconds: float, *flat: Any) -> Any:
         me = self.me()
         payload = self.value(flat)
-        return partial(
-            self.kernel.call, me.pid, self._text(dest), self._text(topic), payload, seconds
-        )
+        return partial(self.kernel.call, me, self._text(dest), self._text(topic), payload, seconds)
 
     @answering
     def reply(self, message: Any, *flat: Any) -> Any:
@@ -197,52 +193,35 @@ class Functions(Part):
         *flat: Any,
     ) -> Any:
         me = self.me()
-        more = None if extras is False else me.state.unpack_parcel(extras)
-        args = tuple(self.values(flat))
+        context: Any = None
+        name: Any = False
+        messages: list[Any] = []
+        if extras is not False:
+            context, name, _, *messages = me.state.unpack_parcel(extras)
+            for topic, *_ in messages:  # refuse before anything has happened
+                check_topic(topic)
         kernel = self.kernel
-        if more is not None:
-            self._check_extras(more)
         process = kernel.spawn(
+            me,
             self._text(entry),
             None if host is False else text(host),  # type: ignore[arg-type]
-            args,
-            me,
+            tuple(self.values(flat)),
             linked,
             monitored,
+            name=None if name is False else name,
+            heritage=context or None,
         )
-        if more is not None:
-            self._add_extras(me, process, more)
-        return process.pid.encode()
-
-    def _check_extras(self, extras: list[Any]) -> None:
-        """Refuse before anything has happened."""
-        name = extras[1]
-        if name is not False:
-            check_name(name)
-            owner = self.kernel.names.find(name)
-            if owner is not None:
-                raise AlreadyExists(
-                    f"name {name!r} is taken by {owner.pid}", details={"pid": owner.pid}
-                )
-        for topic, *_ in extras[3:]:
-            check_topic(topic)
-
-    def _add_extras(self, me: LuaProcess, process: Process, extras: list[Any]) -> None:
-        context, name, _, *messages = extras
-        if isinstance(process, LuaProcess):
-            process.context = context or None
-        if name is not False:
-            self.kernel.names.register(name, process)
         for topic, count, values in messages:
             payload = values if isinstance(values, list) else [None] * count
-            self.kernel.send(me.pid, process.pid, topic, tuple(payload))
+            kernel.send(me, process.pid, topic, tuple(payload))
+        return process.pid.encode()
 
     @answering
     def exec(self, entry: bytes, host: bytes | bool, *flat: Any) -> Any:
         me = self.me()
         args = tuple(self.values(flat))
-        host_id = me.host.id if host is False else text(host)  # type: ignore[arg-type]
-        return partial(self.kernel.execute, self._text(entry), host_id, args)
+        host_id = None if host is False else text(host)  # type: ignore[arg-type]
+        return partial(self.kernel.execute, me, self._text(entry), host_id, args)
 
     @answering
     def upgrade(self, entry: bytes, *flat: Any) -> Any:
@@ -274,13 +253,13 @@ class Functions(Part):
 
     @answering
     def terminate(self, dest: bytes) -> Any:
-        self.kernel.terminate(self._text(dest))
+        self.kernel.terminate(self.me(), self._text(dest))
         return True
 
     @answering
     def cancel(self, dest: bytes, reason: bytes | None, seconds: float | None) -> Any:
         why = None if reason is None else text(reason)
-        self.kernel.cancel(self.me().pid, self._text(dest), why, seconds)
+        self.kernel.cancel(self.me(), self._text(dest), why, seconds)
         return True
 
     def set_trap_links(self, flag: bool) -> None:
@@ -291,17 +270,17 @@ class Functions(Part):
 
     @answering
     def register(self, name: bytes, pid: bytes | None = None) -> Any:
-        process = self.me() if pid is None else self.kernel.resolve(self._text(pid))
-        self.kernel.names.register(self._text(name), process)
+        dest = None if pid is None else self._text(pid)
+        self.kernel.register(self.me(), self._text(name), dest)
         return True
 
     @answering
     def lookup(self, name: bytes) -> Any:
-        return self.kernel.names.lookup(self._text(name)).pid.encode()
+        return self.kernel.lookup(self.me(), self._text(name)).pid.encode()
 
     @answering
     def unregister(self, name: bytes) -> Any:
-        return True, self.kernel.names.unregister(self._text(name))
+        return True, self.kernel.unregister(self.me(), self._text(name))
 
     # -- channels and time -----------------------------------------------------------------------
 

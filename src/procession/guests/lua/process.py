@@ -161,6 +161,10 @@ class LuaProcess(LuaBody, Process):
                 return (True, len(args), *self.state.fed(flat))
         return (False, *[arg.encode() if type(arg) is str else arg for arg in args])
 
+    def inherit(self, heritage: dict[str, Any]) -> None:
+        """What `ctx` reads."""
+        self.context = heritage
+
     def spawn_strand(self, function: Any) -> None:
         """Another line of execution. It runs to its first wait now. SEMANTICS 3.1."""
         strand = LuaStrand(self)

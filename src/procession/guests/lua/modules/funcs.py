@@ -16,7 +16,7 @@ from procession.guests.lua.values import text
 
 if TYPE_CHECKING:
     from procession.core.event import Event
-    from procession.core.process import Process
+    from procession.core.peer import Peer
     from procession.guests.lua.process import LuaProcess
 
 
@@ -34,9 +34,9 @@ class Call:
         "result",
     )
 
-    def __init__(self, owner: LuaProcess, process: Process) -> None:
+    def __init__(self, owner: LuaProcess, process: Peer) -> None:
         self._owner: LuaProcess | None = owner
-        self._process: Process = process
+        self._process: Peer = process
         self._done = ReceiveChannel[Any](owner.scheduler)
         self.channel = ReceiveChannel[Any](owner.scheduler)
         """Gets the result, if there is one, and is closed."""
@@ -79,7 +79,7 @@ class Call:
         process = self._process
         links.unwatch(self, process)
         if process.alive:
-            process.kernel.doom(process, Canceled(reason))
+            process.doom(Canceled(reason))
 
     def _settle(self, result: Any, error: Error | None) -> None:
         assert self._owner is not None
@@ -101,10 +101,10 @@ class Calls(Part):
         me = self.me()
         more = {} if context is False else me.state.unpack_parcel(context)
         args = tuple(self.values(flat))
-        process = self.kernel.spawn(text(entry), None, args, me, to_execute=True)
         merged = {**(me.context or {}), **more}
-        if merged and type(process) is type(me):
-            process.context = merged
+        process = self.kernel.spawn(
+            me, text(entry), None, args, heritage=merged or None, to_execute=True
+        )
         return Call(me, process)
 
     @answering

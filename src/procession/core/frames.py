@@ -1,0 +1,28 @@
+"""The frames that places tell each other: a tuple, of which the first value is one of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Frame = tuple[Any, ...]
+
+(
+    MESSAGE,
+    CALL,
+    REPLY,
+    SPAWN,
+    WATCH,
+    UNWATCH,
+    LINK,
+    UNLINK,
+    TIED,
+    EXITED,
+    LINK_DOWN,
+    DOOM,
+    CANCEL,
+    CREDIT,
+    CONTROL,
+) = range(15)
+
+PARENT = 0
+"""The place that all others were started from. It decides who has a name."""
