@@ -15,6 +15,7 @@ import math
 import os
 import random
 import sys
+from itertools import count
 from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -63,6 +64,9 @@ T = TypeVar("T")
 _PROCESSES = ("process.py", "process.lua", "process.supervisor")
 _FUNCTIONS = ("function.py", "function.lua")
 
+_serials = count(1)
+"""Of all nodes in this OS process, so that a PID of one is nobody in the others."""
+
 DEFAULT_HOST = "app:processes"
 """The host of an app whose manifest declares none."""
 
@@ -99,6 +103,8 @@ class Node:
         self._workers: OsWorkers | None = None
         self._services: Keeper | None = None
         self._stop_until = math.inf
+        self._others_do: set[str] = set()
+        """When it stops: whose supervisors, in other OS processes, will stop them."""
 
     # -- life --------------------------------------------------------------------------------
 
@@ -108,22 +114,24 @@ class Node:
             raise Invalid("the node is running already")
         loop = asyncio.get_running_loop()
         self._guest = guest = PythonGuest(loop, contextvars.copy_context())
-        self._driver = driver = InlineDriver(loop, guest.adopt, self._load, self._on_failure)
+        self._driver = driver = InlineDriver(
+            loop, guest.adopt, self._load, self._on_failure, _serials
+        )
         self._lua = LuaGuest(
             self.manifest.root, self._lua_entry, self._host_options, self.manifest.entries.get
         )
         self._lua.kernel = driver.kernel
-        self.make_hosts(driver)
-        self._default_host = next(iter(driver.kernel.hosts))
         self._stop_until = math.inf
         self._services = Keeper(driver.kernel, self.manifest, random.random)
         sys.path.insert(0, str(self.manifest.root))
-        if self._workers is not None:
-            try:
+        try:
+            self.make_hosts(driver)
+            if self._workers is not None:
                 await self._workers.ready()
-            except BaseException:
-                self._close(driver, guest)
-                raise
+        except BaseException:
+            self._close(driver, guest)
+            raise
+        self._default_host = next(iter(driver.kernel.hosts))
 
     def make_hosts(self, driver: InlineDriver) -> None:
         """Create the hosts, and the workers of those that have some."""
@@ -197,10 +205,14 @@ class Node:
                 await asyncio.wait([resting], timeout=patience)
                 resting.cancel()
                 patience = max(0.0, self._stop_until - clock())
+            others_do = self._others_do | self.supervised()
             if self._workers is not None:
-                waits.append(asyncio.ensure_future(self._workers.stop(patience)))
+                if patience > 0:
+                    for pids in (await self._workers.ask_all("supervised", patience)).values():
+                        others_do.update(pids)
+                    patience = max(0.0, self._stop_until - clock())
+                waits.append(asyncio.ensure_future(self._workers.stop(patience, others_do)))
             if patience > 0:
-                others_do = supervised(kernel.local_processes(), self.manifest.entries)
                 for process in kernel.local_processes():
                     if process.pid not in others_do:
                         kernel.cancel(None, process.pid, "the node is stopping", patience)
@@ -214,6 +226,10 @@ class Node:
             drained.future.add_done_callback(lambda _: self._close(driver, guest))
             await asyncio.shield(drained.future)
             await asyncio.sleep(0)  # the tasks of the processes see their cancellation
+
+    def supervised(self) -> set[str]:
+        """The PIDs of all, here or elsewhere, whose supervisor is in this OS process."""
+        return supervised(self._kernel.local_processes(), self.manifest.entries)
 
     def _close(self, driver: InlineDriver, guest: PythonGuest) -> None:
         if self._driver is driver:  # else another call of `stop` was faster
@@ -327,6 +343,26 @@ class Node:
         """Every process in this OS process: its pid, entry, host, state, names, mailbox, ties."""
         return [process.statistics() for process in self._kernel.local_processes()]
 
+    async def all_processes(self, timeout: Duration = "5s") -> list[dict[str, Any]]:
+        """Every process of the node, also those in workers, which are asked.
+
+        A worker that does not answer in time is left out, and named in the log.
+        """
+        found = self.processes()
+        if self._workers is not None:
+            answers = await self._workers.ask_all("processes", seconds(timeout))
+            for processes in answers.values():
+                found += processes
+            for worker in self._workers.statistics():
+                if worker["place"] not in answers:
+                    log.warning(
+                        "OS process %s of %s does not say what runs in it",
+                        worker["os_pid"],
+                        worker["host"],
+                        extra={"host": worker["host"], "os_pid": worker["os_pid"]},
+                    )
+        return found
+
     def workers(self) -> list[dict[str, Any]]:
         """Every OS process of the hosts with `os_workers`: its host, os_pid, state, processes."""
         return [] if self._workers is None else self._workers.statistics()
@@ -336,15 +372,15 @@ class Node:
         return self._keeper.statistics()
 
     def statistics(self) -> dict[str, int]:
-        """How much there is of what, now."""
-        return self._kernel.statistics()
+        """How much there is of what, now. `processes` counts those in workers as well."""
+        counts = self._kernel.statistics()
+        if self._workers is not None:
+            counts["processes"] += self._workers.population
+        return counts
 
     def __repr__(self) -> str:
-        state = (
-            "stopped"
-            if self._driver is None
-            else f"{len(self._kernel.local_processes())} processes"
-        )
+        running = self._driver is not None
+        state = f"{self.statistics()['processes']} processes" if running else "stopped"
         return f"<Node {self.manifest.root}: {state}>"
 
     # -- inside --------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ from procession.manifest.entry import HostEntry
 from procession.node import Node, run_loop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procession.core.order import SpawnOrder
     from procession.core.peer import Peer
     from procession.core.process import Program
@@ -99,6 +101,7 @@ class WorkerNode(Node):
         self._main = None if config["main"] is None else Path(config["main"])
         self._hosts_of: dict[int, str] = {self.place: self._own}
         self._loads: dict[int, int] = {self.place: 0}
+        self._starting: set[int] = set()
         self._asking = False
         self._answers: list[Any] = []
         self._delayed: list[tuple[int, list[Any]]] = []
@@ -106,6 +109,17 @@ class WorkerNode(Node):
         self._told = (-1, -1)
         self._received = 0
         self.ended = asyncio.get_running_loop().create_future()
+        self._on: dict[str, Callable[..., None]] = {
+            "up": self._on_up,
+            "ready": self._on_ready,
+            "down": self._on_down,
+            "loads": self._on_loads,
+            "name": self._on_name,
+            "answer": self._on_answer,
+            "question": self._on_question,
+            "ping": self._on_ping,
+            "stop": self._on_stop,
+        }
 
     def make_hosts(self, driver: InlineDriver) -> None:
         """Its own host, and the others as places elsewhere."""
@@ -115,12 +129,12 @@ class WorkerNode(Node):
         )
         self._link = Link(
             asyncio.get_running_loop(),
-            self._socket,
             self._on_batch,
             driver.receive,
             driver.is_idle,
             self._on_closed,
         )
+        self._link.connect(self._socket)
         driver.kernel.settle(self.exchange)
         self._names = WorkerNames(driver.kernel, self.ask, self.tell)
         driver.kernel.names = self._names
@@ -149,8 +163,9 @@ class WorkerNode(Node):
         places = [place for place, id in self._hosts_of.items() if id == host_id]
         if not places:
             return PARENT
-        self._loads[self.place] = self._kernel.hosts[self._own].population
-        return min(places, key=lambda place: (self._loads.get(place, 0), place != self.place))
+        loads, starting = self._loads, self._starting
+        loads[self.place] = self._kernel.hosts[self._own].population
+        return min(places, key=lambda one: (one in starting, loads.get(one, 0), one != self.place))
 
     def count_spawn(self, place: int) -> None:
         """A process is on its way to a place, which has not told of it yet."""
@@ -230,16 +245,23 @@ class WorkerNode(Node):
         )
 
     def _on_control(self, place: int, what: str, *args: Any) -> None:
-        if place == PARENT:
-            getattr(self, f"_on_{what}")(*args)
+        on = self._on.get(what)
+        if place != PARENT or on is None:
+            raise wire.WireError(f"{place} says {what!r:.100}, which means nothing")
+        on(*args)
 
     def _on_up(self, place: int, host_id: str) -> None:
         self.exchange.place_up(place)
         self._hosts_of[place] = host_id
+        self._starting.add(place)
+
+    def _on_ready(self, place: int) -> None:
+        self._starting.discard(place)
 
     def _on_down(self, place: int, error: Error) -> None:
         self._hosts_of.pop(place, None)
         self._loads.pop(place, None)
+        self._starting.discard(place)
         self._places.forget(place)
         self.exchange.place_down(place, error)
         self._names.forsake_unborn()
@@ -253,11 +275,21 @@ class WorkerNode(Node):
     def _on_answer(self, answer: Any) -> None:
         self._answers.append(answer)
 
+    def _on_question(self, number: int, what: str) -> None:
+        answer: Any = None
+        if what == "processes":
+            answer = self.processes()
+        elif what == "supervised":
+            answer = list(self.supervised())
+        self.tell("answer", number, answer)
+        self._places.flush()
+
     def _on_ping(self) -> None:
         self.tell("pong")
 
-    def _on_stop(self, grace: float) -> None:
+    def _on_stop(self, grace: float, others_do: list[str]) -> None:
         self._grace = grace
+        self._others_do = set(others_do)
         if not self.ended.done():
             self.ended.set_result(None)
         else:

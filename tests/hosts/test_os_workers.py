@@ -66,6 +66,12 @@ class World:
             self.node.terminate(other.pid)
         return one, two
 
+    def places(self):
+        return [one["place"] for one in self.node.workers()]
+
+    async def until_all_are_up(self):
+        await self.until(lambda: [one["state"] for one in self.node.workers()] == ["ready"] * 2)
+
     async def until(self, condition):
         async with asyncio.timeout(20):
             while not condition():
@@ -103,6 +109,20 @@ def fresh():
 
 
 # -- the same as everywhere --------------------------------------------------------------------
+
+
+@pytest.mark.semantics("1.1", "6.1")
+def test_a_process_of_one_node_is_nobody_in_another(fresh):
+    async def test(world):
+        async with Node(APP) as other:
+            for mine, foreign in ((world.node, other), (other, world.node)):
+                for host in (PROCESSES, WORKERS):
+                    pid = mine.spawn("app:sleeping", host)
+                    with pytest.raises(NotFound):
+                        foreign.send(pid, "wake up")
+                    mine.send(pid, "wake up")
+
+    fresh(test)
 
 
 @pytest.mark.semantics("1.1", "5.1", "11.2")
@@ -538,7 +558,7 @@ def test_a_worker_that_dies_ends_exactly_its_processes(fresh, command, reason):
                 await who.lookup("the lost one")
             assert await who.events() == []
         # Another one takes its place.
-        await world.until(lambda: len(world.node.workers()) == 2)
+        await world.until_all_are_up()
         puppets = [world.puppet() for _ in range(2)]
         assert len({await one.os_pid() for one in puppets} | {await two.os_pid()}) == 2
 
@@ -572,8 +592,11 @@ def test_a_worker_over_its_memory_limit_fails_alone(fresh):
 
 def test_a_worker_that_speaks_nonsense_is_killed(fresh):
     async def test(world):
-        world.node._workers._workers[1].link.take_in(b"\xff" * 64)
-        await world.until(lambda: [one["place"] for one in world.node.workers()] == [2, 3])
+        broken, other = world.node._workers._workers.values()
+        broken.link.take_in(b"\xff" * 64)
+        await world.until(lambda: broken.place not in world.places())
+        assert other.place in world.places()
+        await world.until_all_are_up()
 
     fresh(test)
 

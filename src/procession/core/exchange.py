@@ -80,6 +80,9 @@ class Post(Protocol):
     def send(self, place: int, dest: str, sender: str | None, topic: str, payload: Any, /) -> None:
         """Send a message, likewise. Raises LimitExceeded if too much waits to be sent."""
 
+    def check_room(self, place: int, /) -> None:
+        """Raise LimitExceeded if too much waits to be sent to a place."""
+
 
 class Exchange:
     """The way to and from all other places, for the kernel of one.
@@ -168,6 +171,7 @@ class Exchange:
 
         Its name is registered before it is known there; by the parent itself, if that is its home.
         """
+        self._post.check_room(place)
         serials = self._serials.get(place)
         if serials is None:
             serials = self._serials[place] = count(serial_base(self.place, place) + 1)

@@ -25,6 +25,7 @@ from procession.core.errors import (
     did_you_mean,
 )
 from procession.core.event import EXIT, Event
+from procession.core.frames import PARENT
 from procession.core.names import NameRegistry
 from procession.core.order import SpawnOrder
 from procession.core.payload import INT_MAX, INT_MIN, copy_items, copy_payload
@@ -33,7 +34,7 @@ from procession.core.process import Process
 from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from procession.core.exchange import Exchange
     from procession.core.host import Host
@@ -94,7 +95,7 @@ class Kernel:
     `adopt` and `notify`: see Scheduler. `load` gives the program of an entry, by its reference or
     by whatever else a guest calls an entry; the second argument says whether a function will do,
     since it is to be executed and not spawned. It raises NotFound. `on_failure` is told of every
-    error exit, and whether a monitor or link took note of it.
+    error exit, and whether a monitor or link took note of it. `serials` are the numbers for PIDs.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Kernel:
         load: Callable[[Any, bool], Program],
         ready: RunQueue | None = None,
         on_failure: Callable[[Process, Event, bool], None] | None = None,
+        serials: Iterator[int] | None = None,
     ) -> None:
         self._load = load
         self.programs: dict[Any, Program] = {}  # what was spawned before, by entry
@@ -117,7 +119,7 @@ class Kernel:
         self.names = NameRegistry()
         self._deadlines: dict[Process, Timer] = {}
         self._on_failure = on_failure
-        self._serial = count(1)
+        self._serial = count(1) if serials is None else serials
         self.exchange: Exchange | None = None
         """The way to the other places of the node, if it has any."""
         self._lane = SystemLane(self.scheduler)
@@ -423,7 +425,8 @@ class Kernel:
     def settle(self, exchange: Exchange) -> None:
         """Be one of several places of a node."""
         self.exchange = exchange
-        self._serial = count(serial_base(exchange.place, exchange.place) + 1)
+        if exchange.place != PARENT:  # whose numbers are below those of all others
+            self._serial = count(serial_base(exchange.place, exchange.place) + 1)
 
     def local_processes(self) -> list[Process]:
         """The processes that run in this place."""

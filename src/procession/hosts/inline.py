@@ -16,7 +16,7 @@ from procession.hosts.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from procession.core.event import Event
     from procession.core.process import Process, Program
@@ -40,6 +40,7 @@ class InlineDriver:
         adopt: Callable[[Kernel], Strand],
         load: Callable[[Any, bool], Program],
         on_failure: Callable[[Process, Event, bool], None],
+        serials: Iterator[int],
     ) -> None:
         self._loop = loop
         self._alarm: asyncio.Handle | None = None
@@ -53,6 +54,7 @@ class InlineDriver:
             adopt=lambda: adopt(self.kernel),
             load=load,
             on_failure=on_failure,
+            serials=serials,
         )
         self.kernel.scheduler.thread = threading.get_ident()
         self._watchdog = Watchdog(self.kernel, loop)

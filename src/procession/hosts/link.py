@@ -76,20 +76,21 @@ class Outbox:
 
 class Link:
     """A socket in a loop. `on_batch` gets what arrives, within a call of `receive`; `on_closed`
-    is told why the link has ended, once. `is_idle`: whether the place has nothing to do."""
+    is told why the link has ended, once. `is_idle`: whether the place has nothing to do.
+
+    What is written before it is connected waits."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        sock: socket.socket,
         on_batch: Callable[[int, int, bytes], None],
         receive: Callable[[Callable[[], object]], None],
         is_idle: Callable[[], bool],
         on_closed: Callable[[BaseException | None], None],
     ) -> None:
-        sock.setblocking(False)
         self._loop = loop
-        self._socket: socket.socket | None = sock
+        self._socket: socket.socket | None = None
+        self._closed = False
         self._reader = wire.Reader()
         self._batches: deque[tuple[int, int, bytes]] = deque()
         self._chunk = memoryview(bytearray(_READ))  # one for all reads: a new one each costs more
@@ -97,13 +98,24 @@ class Link:
         self._receive = receive
         self._is_idle = is_idle
         self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
         self._misses = self._skips = 0
         self._on_closed = on_closed
         self._waiting: deque[memoryview] = deque()
         self.waiting_bytes = 0
         self._paused = False
-        loop.add_reader(sock.fileno(), self._readable)
+
+    def connect(self, sock: socket.socket) -> None:
+        """Send and read over a socket from now on."""
+        if self._closed:
+            sock.close()
+            return
+        sock.setblocking(False)
+        self._socket = sock
+        self._poll.register(sock, select.POLLIN)
+        if not self._paused:
+            self._loop.add_reader(sock.fileno(), self._readable)
+        if self._waiting:
+            self._loop.add_writer(sock.fileno(), self._writable)
 
     @property
     def full(self) -> bool:
@@ -112,10 +124,10 @@ class Link:
 
     def write(self, data: bytes) -> None:
         """Send now what the socket takes, and the rest when it takes more."""
-        sock = self._socket
-        if sock is None:
+        if self._closed:
             return
-        if not self._waiting:
+        sock = self._socket
+        if sock is not None and not self._waiting:
             try:
                 sent = sock.send(data)
             except (BlockingIOError, InterruptedError):
@@ -166,8 +178,10 @@ class Link:
 
     def pause(self, paused: bool) -> None:
         """Read no more for now: somebody further on cannot keep up."""
-        if self._socket is not None and paused != self._paused:
-            self._paused = paused
+        if paused == self._paused:
+            return
+        self._paused = paused
+        if self._socket is not None:
             if paused:
                 self._loop.remove_reader(self._socket.fileno())
             else:
@@ -247,12 +261,14 @@ class Link:
         self._loop.remove_writer(sock.fileno())
 
     def _close(self, error: BaseException | None) -> None:
-        sock, self._socket = self._socket, None
-        if sock is None:
+        if self._closed:
             return
-        self._loop.remove_reader(sock.fileno())
-        self._loop.remove_writer(sock.fileno())
-        sock.close()
+        self._closed = True
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._loop.remove_reader(sock.fileno())
+            self._loop.remove_writer(sock.fileno())
+            sock.close()
         self._waiting.clear()
         self.waiting_bytes = 0
         self._on_closed(error)

@@ -86,6 +86,12 @@ class Places:
         """A place is down."""
         self._boxes.pop(place, None)
 
+    def check_room(self, place: int) -> None:
+        """Raise LimitExceeded if too much waits to be sent to a place."""
+        box = self._boxes.get(place)
+        if box is not None and box.full:
+            self._check_room(place, box)
+
     def _check_room(self, place: int, box: Outbox) -> None:
         link = self._link_to(place)
         box.full = link is not None and link.full

@@ -1,0 +1,142 @@
+"""What workers say to the parent, and not to a process in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from procession.core.errors import Error
+from procession.hosts.wire import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.kernel import Kernel
+    from procession.hosts.worker_process import Worker
+
+log = logging.getLogger("procession.hosts")
+
+_LOADS_EVERY = 0.02
+"""Seconds for which changes of the loads are collected before the workers are told."""
+
+
+class Control:
+    """Acts on what workers say. `tell` says something to one; `workers` are all that there are."""
+
+    def __init__(
+        self, kernel: Kernel, workers: dict[int, Worker], tell: Callable[..., None]
+    ) -> None:
+        self._kernel = kernel
+        self._workers = workers
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._loads_due: asyncio.TimerHandle | None = None
+        self._questions: dict[int, asyncio.Future[Any]] = {}
+        self._numbers = count(1)
+        self._on: dict[str, Callable[..., None]] = {
+            "ready": self._on_ready,
+            "pong": self._on_pong,
+            "load": self._on_load,
+            "log": self._on_log,
+            "ask": self._on_ask,
+            "released": self._on_released,
+            "answer": self._on_answer,
+            "stopped": self._on_stopped,
+        }
+
+    def receive(self, place: int, what: str, *args: Any) -> None:
+        """Act on one thing said. Raises WireError if there is no such thing."""
+        worker = self._workers.get(place)
+        if worker is None:
+            return
+        on = self._on.get(what)
+        if on is None:
+            raise WireError(f"a worker says {what!r:.100}, which means nothing")
+        on(worker, *args)
+
+    async def ask_all(self, what: str, timeout: float) -> dict[int, Any]:
+        """Put a question to every worker that is up. The answers of those that give one in time."""
+        asked: dict[int, asyncio.Future[Any]] = {}
+        for place, worker in self._workers.items():
+            if worker.ready.done() and not worker.stopped:
+                number = next(self._numbers)
+                asked[place] = self._questions[number] = self._loop.create_future()
+                self._tell(place, "question", number, what)
+        if not asked:
+            return {}
+        try:
+            done, _ = await asyncio.wait(asked.values(), timeout=timeout)
+        finally:
+            waits = set(asked.values())
+            for number in [one for one, future in self._questions.items() if future in waits]:
+                del self._questions[number]
+        return {place: future.result() for place, future in asked.items() if future in done}
+
+    def close(self) -> None:
+        """Tell nobody anything any more."""
+        if self._loads_due is not None:
+            self._loads_due.cancel()
+
+    def _on_ready(self, worker: Worker) -> None:
+        if not worker.ready.done():
+            worker.ready.set_result(None)
+            for place in self._workers:
+                if place != worker.place:
+                    self._tell(place, "ready", worker.place)
+
+    def _on_pong(self, worker: Worker) -> None:
+        """That it was heard of is what counts."""
+
+    def _on_load(self, worker: Worker, population: int, received: int) -> None:
+        host = worker.host
+        host.population -= worker.load
+        worker.population, worker.received = population, received
+        host.population += worker.load
+        if self._loads_due is None and len(self._workers) > 1:
+            self._loads_due = self._loop.call_later(_LOADS_EVERY, self._tell_loads)
+
+    def _tell_loads(self) -> None:
+        self._loads_due = None
+        loads = {place: one.load for place, one in self._workers.items() if one.ready.done()}
+        for place in loads:
+            self._tell(place, "loads", loads)
+
+    def _on_log(self, worker: Worker, record: dict[str, Any]) -> None:
+        name, level = record.pop("name"), record.pop("level")
+        logger = logging.getLogger(name)
+        if logger.isEnabledFor(level):
+            extra = record["extra"]
+            made = logger.makeRecord(name, level, "", 0, record["message"], (), None, extra=extra)
+            made.exc_text = record["traceback"]
+            logger.handle(made)
+
+    def _on_ask(self, worker: Worker, what: str, name: str, pid: str | None = None) -> None:
+        """A question about names: the worker does nothing else until it has the answer."""
+        kernel = self._kernel
+        answer: Any = True
+        try:
+            if what == "lookup":
+                owner = kernel.names.find(name)
+                answer = None if owner is None else owner.pid
+            elif what == "unregister":
+                answer = kernel.unregister(None, name)
+            else:
+                kernel.register(None, name, pid)
+        except Error as error:
+            answer = error
+        self._tell(worker.place, "answer", answer)
+
+    def _on_released(self, worker: Worker, name: str, pid: str) -> None:
+        owner = self._kernel.names.find(name)
+        if owner is not None and owner.pid == pid:
+            self._kernel.unregister(None, name)
+
+    def _on_answer(self, worker: Worker, number: int, answer: Any) -> None:
+        future = self._questions.get(number)
+        if future is not None and not future.done():
+            future.set_result(answer)
+
+    def _on_stopped(self, worker: Worker) -> None:
+        worker.stopped = True
