@@ -206,7 +206,7 @@ class WorkerNode(Node):
         if load != self._told:
             self._told = load
             self.tell("load", *load)
-        self.exchange.give_credit()
+        self.exchange.credit.settle()
         self._places.flush()
 
     # -- from the parent ------------------------------------------------------------------------

@@ -44,10 +44,12 @@ class Puppet(Process):
     """A process that waits, or computes for ever, and ends when the test says so."""
 
     def step(self):
-        if self.entry == "app:busy":
-            self.interrupted = self
-        else:
+        if not self.is_interrupted:
             self.parked = Waiting()
+
+    @property
+    def is_interrupted(self):
+        return self.entry == "app:busy"
 
     def kill(self, error):
         self.end(error)

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 from procession.core import links
+from procession.core.credit import CreditLedger
 from procession.core.errors import Error, Invalid, LimitExceeded, NotFound
 from procession.core.event import EXIT, Event
 from procession.core.frames import (
@@ -38,9 +39,12 @@ from procession.core.frames import (
     CONTROL,
     CREDIT,
     DOOM,
+    EVENT,
     EXITED,
+    INTEREST,
     LINK,
     LINK_DOWN,
+    LOOK,
     MESSAGE,
     PARENT,
     REPLY,
@@ -48,14 +52,17 @@ from procession.core.frames import (
     TIED,
     UNLINK,
     UNWATCH,
+    WAITS,
     WATCH,
     Frame,
 )
 from procession.core.host import DEFAULT_MAILBOX
 from procession.core.order import SpawnOrder
-from procession.core.pid import creator_of, number_of, parse_pid, place_of, serial_base
+from procession.core.pid import parse_pid, place_of, serial_base
 from procession.core.process import Process
+from procession.core.relay import EventRelay
 from procession.core.remote import RemoteCaller, RemoteProcess, RemoteWatcher
+from procession.core.unborn import Unborn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -66,9 +73,6 @@ if TYPE_CHECKING:
 
 _STAND_INS = 10_000
 """How many stand-ins without ties are kept, and how many PIDs that are known to be dead."""
-
-_HELD = 1_000_000
-"""How many frames are held for processes that are not born yet."""
 
 
 class Post(Protocol):
@@ -113,11 +117,9 @@ class Exchange:
         self._calls: WeakValueDictionary[int, ReplyTo] = WeakValueDictionary()
         self._call_numbers = count(1)
         self._serials: dict[int, count[int]] = {}
-        self._born: dict[int, int] = {}
-        self._held: dict[str, list[tuple[int, Frame]]] = {}
-        self._held_count = 0
-        self._indebted: dict[Process, None] = {}
-        """Processes here whose mailboxes were sent to on much of the credit for them."""
+        self.unborn = Unborn(place)
+        self.credit = CreditLedger(self._give_credit)
+        self.events = EventRelay(post, self.places, on_lost)
         self._handlers: dict[int, Callable[..., None]] = {
             MESSAGE: self._on_message,
             CALL: self._on_call,
@@ -133,6 +135,10 @@ class Exchange:
             DOOM: self._on_doom,
             CANCEL: self._on_cancel,
             CREDIT: self._on_credit,
+            LOOK: self._on_look,
+            WAITS: self._on_waits,
+            EVENT: self.events.on_event,
+            INTEREST: self.events.on_interest,
             CONTROL: on_control,
         }
 
@@ -245,6 +251,10 @@ class Exchange:
         """End it."""
         self._post.post(process.place, (DOOM, process.pid, error))
 
+    def look(self, process: RemoteProcess) -> None:
+        """Ask its place to report its first wait."""
+        self._post.post(process.place, (LOOK, process.pid))
+
     def ask_to_stop(
         self, process: RemoteProcess, sender: str | None, reason: str | None, deadline: float | None
     ) -> None:
@@ -273,34 +283,14 @@ class Exchange:
         process = self._kernel.processes.get(pid)
         if isinstance(process, Process):
             return process
-        if self.is_unborn(pid):
-            self._hold(pid, place, frame)
+        if pid in self.unborn and not self.unborn.hold(pid, place, frame):
+            self._on_lost(pid, LimitExceeded("too much is held for those that are not born"))
         return None
 
     def lives_here(self, pid: str) -> bool:
         """Whether it is, was or will be a process of this place."""
         parsed = parse_pid(pid)
         return parsed is not None and place_of(parsed.serial) == self.place
-
-    def is_unborn(self, pid: str) -> bool:
-        """Whether it is a process of this place whose SPAWN has still to come."""
-        parsed = parse_pid(pid)
-        if parsed is not None and place_of(parsed.serial) == self.place:
-            creator = creator_of(parsed.serial)
-            return creator in self.places and number_of(parsed.serial) > self._born.get(creator, 0)
-        return False
-
-    def _hold(self, pid: str, place: int, frame: Frame) -> None:
-        if self._held_count >= _HELD:
-            self._on_lost(pid, LimitExceeded("too much is held for those that are not born"))
-            return
-        self._held_count += 1
-        self._held.setdefault(pid, []).append((place, frame))
-
-    def _release(self, pid: str) -> None:
-        for place, frame in self._held.pop(pid, ()):
-            self._held_count -= 1
-            self._handlers[frame[0]](place, *frame[1:])
 
     def _on_message(
         self, place: int, pid: str, sender: str | None, topic: str, payloads: list[Any]
@@ -311,33 +301,10 @@ class Exchange:
         admit = process.mailbox.admit
         for payload in payloads:
             admit(sender, topic, payload)
-        self._owe(process, place, len(payloads))
+        self.credit.owe(process, place, len(payloads))
 
-    def _owe(self, process: Process, place: int, messages: int) -> None:
-        """Note that a place has sent a process something, on its credit."""
-        mailbox = process.mailbox
-        if mailbox.owed is None:
-            mailbox.owed = {}
-        owed = mailbox.owed[place] = mailbox.owed.get(place, 0) + messages
-        if 2 * owed >= mailbox.limit:
-            self._indebted[process] = None
-
-    def give_credit(self) -> None:
-        """Give back the credit for what has been received meanwhile. To be called after a slice."""
-        for process in list(self._indebted):
-            if not process.alive:
-                del self._indebted[process]
-                continue
-            mailbox = process.mailbox
-            waiting, owed = mailbox.size, mailbox.owed or {}
-            for place, messages in owed.items():
-                # All that waits may come from this place: so this is certain to be received.
-                received = messages - waiting
-                if received >= max(1, mailbox.limit // 4):
-                    owed[place] -= received
-                    self._post.post(place, (CREDIT, process.pid, received))
-            if 2 * max(owed.values(), default=0) < mailbox.limit:
-                del self._indebted[process]
+    def _give_credit(self, place: int, process: Process, messages: int) -> None:
+        self._post.post(place, (CREDIT, process.pid, messages))
 
     def _on_credit(self, place: int, pid: str, messages: int) -> None:
         stand_in = self._stand_ins.get(pid)
@@ -352,7 +319,7 @@ class Exchange:
             return
         caller = RemoteCaller(self, place, call)
         process.mailbox.admit(sender, topic, payload, caller)
-        self._owe(process, place, 1)
+        self.credit.owe(process, place, 1)
 
     def _on_reply(self, place: int, call: int, reply: Any) -> None:
         waiting = self._calls.pop(call, None)
@@ -371,20 +338,17 @@ class Exchange:
         heritage: dict[str, Any] | None,
         name: str | None,
     ) -> None:
-        parsed = parse_pid(pid)
-        assert parsed is not None
-        self._born[creator_of(parsed.serial)] = number_of(parsed.serial)
+        held = self.unborn.born(pid)
         try:
             order = SpawnOrder(entry, host_id, args, to_execute, parent, heritage, name)
             self._kernel.start(pid, order)
         except Error as error:
             self._kernel.names.forsake(pid)
-            self._held_count -= len(self._held.pop(pid, ()))
-            now = self._kernel.now()
-            self._post.post(place, (EXITED, pid, now, None, error))
+            self._post.post(place, (EXITED, pid, self._kernel.now(), None, error))
             self._on_lost(pid, error)
             return
-        self._release(pid)
+        for origin, frame in held:
+            self._handlers[frame[0]](origin, *frame[1:])
 
     def _on_watch(self, place: int, pid: str) -> None:
         process = self._local(pid, place, (WATCH, pid))
@@ -392,7 +356,7 @@ class Exchange:
             watcher = RemoteWatcher(self, place, process)
             if self._watchers.setdefault((pid, place), watcher) is watcher:
                 links.watch(watcher, process)
-        elif pid not in self._held:
+        elif pid not in self.unborn:
             self._post.post(place, (EXITED, pid, self._kernel.now(), None, _dead(pid)))
 
     def _on_unwatch(self, place: int, pid: str) -> None:
@@ -410,7 +374,7 @@ class Exchange:
                         one.links = {}
                     one.links[two.pid] = two
             self._acknowledge(place, pid, other)
-        elif pid not in self._held:
+        elif pid not in self.unborn:
             self._acknowledge(place, pid, other)
             self._post.post(place, (LINK_DOWN, other, pid, self._kernel.now(), _dead(pid)))
 
@@ -420,7 +384,7 @@ class Exchange:
             stand_in = self._stand_ins.get(other)
             if stand_in is None or self._heeds(process, stand_in):
                 self._untie(process, other)
-        if pid not in self._held:
+        if pid not in self.unborn:
             self._acknowledge(place, pid, other)
 
     @staticmethod
@@ -483,25 +447,36 @@ class Exchange:
         if process is not None:
             process.ask_to_stop(sender, reason, deadline)
 
+    def _on_look(self, place: int, pid: str) -> None:
+        process = self._local(pid, place, (LOOK, pid))
+        if process is not None:
+            process.when_waiting(lambda: self._post.post(place, (WAITS, pid)))
+
+    def _on_waits(self, place: int, pid: str) -> None:
+        stand_in = self._stand_ins.get(pid)
+        if stand_in is not None and stand_in.at_first_wait is not None:
+            then, stand_in.at_first_wait = stand_in.at_first_wait, None
+            then()
+
     # -- places ---------------------------------------------------------------------------------
 
     def place_up(self, place: int) -> None:
         """A place can be reached."""
         self.places.add(place)
+        self.events.place_up(place)
+        self.unborn.place_up(place)
 
     def place_down(self, place: int, error: Error) -> None:
         """A place is lost, and every process that it had. SEMANTICS 9.6, 11.2."""
         self.places.discard(place)
-        self._born.pop(place, None)
+        self.events.place_down(place)
+        self.unborn.place_down(place)
         self._serials.pop(place, None)
-        for process in self._indebted:
-            (process.mailbox.owed or {}).pop(place, None)
+        self.credit.place_down(place)
         for key, watcher in list(self._watchers.items()):
             if watcher.place == place:
                 del self._watchers[key]
                 links.unwatch(watcher, watcher.process)
-        for pid in [pid for pid in self._held if self._created_by(pid) == place]:
-            self._held_count -= len(self._held.pop(pid))
         lost = [one for one in self._stand_ins.values() if one.place == place]
         for one in lost:  # all of them first: whoever hears of one finds the names of all free
             if one.names:
@@ -510,11 +485,6 @@ class Exchange:
         for one in lost:
             if one.alive:
                 self._end(one, Event(EXIT, one.pid, now, None, error))
-
-    @staticmethod
-    def _created_by(pid: str) -> int:
-        parsed = parse_pid(pid)
-        return -1 if parsed is None else creator_of(parsed.serial)
 
 
 def _decides(pid: str, other: str) -> bool:

@@ -21,8 +21,12 @@ Frame = tuple[Any, ...]
     DOOM,
     CANCEL,
     CREDIT,
+    LOOK,
+    WAITS,
+    EVENT,
+    INTEREST,
     CONTROL,
-) = range(15)
+) = range(19)
 
 PARENT = 0
 """The place that all others were started from. It decides who has a name."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procession.core.errors import Error
     from procession.core.event import Event
     from procession.core.message import ReplyTo
@@ -76,6 +78,9 @@ class Peer(Protocol):
 
     def doom(self, error: Error, /) -> None:
         """End it with `error`, at its next wait and before any other process runs."""
+
+    def when_waiting(self, then: Callable[[], None], /) -> None:
+        """Call `then` when it has come to its first wait, unless it ends before."""
 
     def ask_to_stop(
         self, sender: str | None, reason: str | None, deadline: float | None, /

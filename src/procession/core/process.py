@@ -14,12 +14,13 @@ import msgspec
 
 from procession.core.errors import Error, Internal
 from procession.core.event import CANCEL, LINK_DOWN, Event
+from procession.core.first_wait import FirstWait
 from procession.core.mailbox import Mailbox
 from procession.core.payload import SCALARS
 from procession.core.scheduler import Strand
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from procession.core.host import Host
     from procession.core.kernel import Kernel
@@ -136,6 +137,15 @@ class Process(Strand):
         self.mailbox.events().push(event)
         if deadline is not None:
             kernel.set_deadline(self, deadline)
+
+    def when_waiting(self, then: Callable[[], None]) -> None:
+        """Call `then` when it has come to its first wait, unless it ends before."""
+        FirstWait(self, then)
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether its step was cut short, so that it is ready and does not wait."""
+        return False
 
     def inherit(self, heritage: dict[str, Any]) -> None:
         """Take over the context of those who started it: a matter of guests that have one."""

@@ -15,6 +15,8 @@ from procession.core.mailbox import mailbox_full
 from procession.core.message import check_topic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procession.core.errors import Error
     from procession.core.event import Event
     from procession.core.exchange import Exchange
@@ -31,6 +33,7 @@ class RemoteProcess:
         "_limit",
         "_watcher",
         "asked",
+        "at_first_wait",
         "credit",
         "entry",
         "links",
@@ -49,6 +52,7 @@ class RemoteProcess:
         self.pid = pid
         self.place = place
         self.entry = "a process in another OS process"
+        self.at_first_wait: Callable[[], None] | None = None
         self.credit = limit
         """How many more messages may be sent to it from here: see Exchange."""
         self.asked: dict[str, int] | None = None
@@ -73,6 +77,7 @@ class RemoteProcess:
             or self.links
             or self.names
             or self.asked
+            or self.at_first_wait
             or 2 * self.credit < self._limit
         )
 
@@ -144,6 +149,12 @@ class RemoteProcess:
         """Ask its home to give it CANCEL."""
         if self._exchange is not None:
             self._exchange.ask_to_stop(self, sender, reason, deadline)
+
+    def when_waiting(self, then: Callable[[], None]) -> None:
+        """Ask its home to report its first wait. One at a time may want to know."""
+        self.at_first_wait = then
+        if self._exchange is not None:
+            self._exchange.look(self)
 
     def gone(self) -> None:
         """It has ended: nothing more is posted."""

@@ -85,7 +85,7 @@ class WorkerNames(NameRegistry):
         process = self._kernel.processes.get(pid)
         if process is not None:
             self._own(process, name)
-        elif exchange.is_unborn(pid):
+        elif pid in exchange.unborn:
             self._early.setdefault(pid, []).append(name)
         else:  # it had ended before the name came
             self._tell("released", name, pid)
@@ -140,7 +140,7 @@ class WorkerNames(NameRegistry):
 
     def forsake_unborn(self) -> None:
         """A place is lost: what it was about to spawn here will never run."""
-        for pid in [pid for pid in self._early if not self._exchange.is_unborn(pid)]:
+        for pid in [pid for pid in self._early if pid not in self._exchange.unborn]:
             self.forsake(pid)
 
     def release(self, process: Peer) -> None:

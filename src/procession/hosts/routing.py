@@ -41,7 +41,7 @@ class Router:
         self.exchange = Exchange(driver.kernel, PARENT, self.places, on_lost, on_control)
         driver.kernel.settle(self.exchange)
         driver.kernel.names = ParentNames(self._publish)
-        driver.after_run += [self.exchange.give_credit, self.places.flush]
+        driver.after_run += [self.exchange.credit.settle, self.places.flush]
 
     def open(
         self, place: int, on_heard: Callable[[], None], on_closed: Callable[[Any], None]

@@ -36,7 +36,6 @@ from procession.core.errors import (
     Unavailable,
     did_you_mean,
 )
-from procession.core.scheduler import Strand
 from procession.manifest.resolve import required_services, start_order
 from procession.supervision.restart import Attempts, RestartPolicy
 
@@ -65,8 +64,6 @@ AT_REST = (STOPPED, EXITED, FAILED)
 
 _HOPELESS = (Invalid, NotFound, PermissionDenied)
 """To spawn again what was refused so is refused again."""
-
-_LOOK_AGAIN = 0.001
 
 
 class Service:
@@ -137,29 +134,6 @@ class _Watch:
         self._services.ended(self._service, exit)
 
 
-class _Look(Strand):
-    """Looks whether a process has come to its first wait: it is queued behind the process."""
-
-    __slots__ = ("_process", "_service", "_services")
-
-    def __init__(self, services: Services, service: Service, process: Peer) -> None:
-        super().__init__(services.scheduler)
-        self._services = services
-        self._service = service
-        self._process = process
-
-    def step(self) -> None:
-        """Take a look, and perhaps another one a little later."""
-        process = self._process
-        if self._service.process is not process or self._service.state != STARTING:
-            return
-        # It has had its first step. If it is in Lua, that may have been cut short by preemption.
-        if getattr(process, "interrupted", None) is not None:
-            self.scheduler.call_later(_LOOK_AGAIN, lambda: self.wake(None))
-        else:
-            self._services.runs(self._service)
-
-
 class Services:
     """The services of a manifest. `chance` gives numbers from 0 to 1, for the jitter.
 
@@ -168,7 +142,6 @@ class Services:
 
     def __init__(self, kernel: Kernel, manifest: Manifest, chance: Callable[[], float]) -> None:
         self._kernel = kernel
-        self.scheduler = kernel.scheduler
         self._chance = chance
         self._now = kernel.scheduler.clock.monotonic
         self._services = {entry.id: Service(entry) for entry in start_order(manifest)}
@@ -315,11 +288,12 @@ class Services:
         links.watch(_Watch(self, service), process)
         service.process = process
         service.pid = process.pid
-        if process.away:
-            self.runs(service)  # it is handed over; how it fares there comes back as its end
-            return
         self._set_timer(service, entry.lifecycle.start_timeout, self._too_late)
-        _Look(self, service, process).wake(None)
+        process.when_waiting(lambda: self._waits(service, process))
+
+    def _waits(self, service: Service, process: Peer) -> None:
+        if service.process is process and service.state == STARTING:
+            self.runs(service)
 
     def _too_late(self, service: Service) -> None:
         assert service.process is not None

@@ -161,6 +161,11 @@ class LuaProcess(LuaBody, Process):
                 return (True, len(args), *self.state.fed(flat))
         return (False, *[arg.encode() if type(arg) is str else arg for arg in args])
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether one of its strands was, by preemption."""
+        return self.interrupted is not None
+
     def inherit(self, heritage: dict[str, Any]) -> None:
         """What `ctx` reads."""
         self.context = heritage

@@ -15,6 +15,7 @@ from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.values import text
 
 if TYPE_CHECKING:
+    from procession.core.kernel import Kernel
     from procession.guests.lua.guest import LuaGuest
     from procession.guests.lua.process import LuaProcess
 
@@ -77,13 +78,19 @@ class Subscription(ReceiveChannel[Any]):
 
 
 class Bus:
-    """The subscriptions of a node, by the system that they are for; under None, by pattern."""
+    """The subscriptions of a place, by the system that they are for; under None, by pattern.
 
-    def __init__(self) -> None:
+    What is published in one place reaches the subscribers in all of them.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
         self._subscriptions: dict[str | None, dict[Subscription, None]] = {}
 
     def add(self, subscription: Subscription) -> None:
         """Deliver to it."""
+        if self._kernel.exchange is not None:
+            self._kernel.exchange.events.attend(self.deliver)
         self._subscriptions.setdefault(subscription.system.exact, {})[subscription] = None
 
     def remove(self, subscription: Subscription) -> None:
@@ -93,10 +100,22 @@ class Bus:
         del among[subscription]
         if not among:
             del self._subscriptions[system]
+            if not self._subscriptions and self._kernel.exchange is not None:
+                self._kernel.exchange.events.attend(None)
 
-    def publish(self, system: str, kind: str, event: dict[str, Any]) -> int:
-        """Deliver to all who are interested; how many of them had no room for it."""
+    def publish(self, event: dict[str, Any]) -> int:
+        """Deliver to all who are interested; how many of those here had no room for it.
+
+        Raises Invalid if it is too long for another place.
+        """
+        if self._kernel.exchange is not None:
+            self._kernel.exchange.events.publish(event)
+        return self.deliver(event)
+
+    def deliver(self, event: dict[str, Any]) -> int:
+        """Deliver to all here who are interested; how many of them had no room for it."""
         lost = 0
+        system, kind = event["system"], event["kind"]
         for among in (self._subscriptions.get(system, ()), self._subscriptions.get(None, ())):
             for subscription in among:
                 if not subscription.kind.matches(kind):
@@ -118,7 +137,14 @@ class Events(Part):
 
     def __init__(self, guest: LuaGuest) -> None:
         super().__init__(guest)
-        self.bus = Bus()
+        self._bus: Bus | None = None
+
+    @property
+    def bus(self) -> Bus:
+        """The bus of the node, as far as it is in this OS process."""
+        if self._bus is None:
+            self._bus = Bus(self.kernel)
+        return self._bus
 
     @answering
     def subscribe(self, system: bytes, kind: bytes | None) -> Any:
@@ -139,7 +165,7 @@ class Events(Part):
             "data": copy_payload(self.value(flat), "data"),
             "from": self.me().pid,
         }
-        lost = self.bus.publish(event["system"], event["kind"], event)
+        lost = self.bus.publish(event)
         if lost:
             subscribers = "subscriber was" if lost == 1 else "subscribers were"
             raise LimitExceeded(

@@ -1,0 +1,55 @@
+"""How much of its credit each other place has used up with the processes here. SEMANTICS 6.8.
+
+A place may send a process as many messages as its mailbox holds. What of them has been received
+is given back in large pieces, so that it costs little, and at the latest when a quarter of the
+mailbox is free again: so no sender waits for credit that is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.process import Process
+
+
+class CreditLedger:
+    """What is owed to whom. `give` gives a place back so much credit for a process."""
+
+    def __init__(self, give: Callable[[int, Process, int], None]) -> None:
+        self._give = give
+        self._indebted: dict[Process, None] = {}
+        """The processes that owe some place half of its credit, or more."""
+
+    def owe(self, process: Process, place: int, messages: int) -> None:
+        """A place has sent a process something."""
+        mailbox = process.mailbox
+        if mailbox.owed is None:
+            mailbox.owed = {}
+        owed = mailbox.owed[place] = mailbox.owed.get(place, 0) + messages
+        if 2 * owed >= mailbox.limit:
+            self._indebted[process] = None
+
+    def settle(self) -> None:
+        """Give back what is due. To be called after each slice."""
+        for process in list(self._indebted):
+            if not process.alive:
+                del self._indebted[process]
+                continue
+            mailbox = process.mailbox
+            waiting, owed = mailbox.size, mailbox.owed or {}
+            for place, messages in owed.items():
+                # All that waits may come from this place: so much is certain to be received.
+                received = messages - waiting
+                if received >= max(1, mailbox.limit // 4):
+                    owed[place] -= received
+                    self._give(place, process, received)
+            if 2 * max(owed.values(), default=0) < mailbox.limit:
+                del self._indebted[process]
+
+    def place_down(self, place: int) -> None:
+        """A place is lost: nothing is owed to it."""
+        for process in self._indebted:
+            (process.mailbox.owed or {}).pop(place, None)
