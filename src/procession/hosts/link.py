@@ -39,13 +39,15 @@ _MOST_MISSES = 10
 class Outbox:
     """The frames for one place, in order; messages in a row that differ only in payload as one."""
 
-    __slots__ = ("_last", "_payloads", "count", "frames", "full")
+    __slots__ = ("_last", "_payloads", "count", "frames", "full", "size")
 
     def __init__(self) -> None:
         self.full = False
         """Whether too much waited to be sent when it was sent last."""
         self.frames: list[Any] = []
         self.count = 0
+        self.size = 0
+        """About how many bytes its larger parts are."""
         self._last: tuple[str, str | None, str] | None = None
         self._payloads: list[Any] = []
 
@@ -69,7 +71,7 @@ class Outbox:
     def take(self) -> list[Any]:
         """All of them; then it is empty."""
         frames, self.frames = self.frames, []
-        self.count = 0
+        self.count = self.size = 0
         self._last = None
         return frames
 

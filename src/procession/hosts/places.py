@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from procession.core.errors import LimitExceeded
 from procession.core.frames import CONTROL
 from procession.hosts import wire
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 
     from procession.hosts.inline import InlineDriver
     from procession.hosts.link import Link
+
+_LARGE = 4 << 20
+"""Bytes that are not kept until the end of the slice, so that a full link is noticed before."""
+
+_SIZED = frozenset((str, bytes, msgspec.Raw))
 
 log = logging.getLogger("procession.hosts")
 
@@ -48,8 +55,11 @@ class Places:
         packed = tuple(map(wire.pack, frame))
         box = self._boxes.get(place) or self._new_box(place)
         box.add(packed)
+        box.size += sum(len(part) for part in packed if type(part) in _SIZED)
         if not self._dirty:
             self._mark()
+        elif box.size > _LARGE:
+            self.flush()
 
     def control(self, place: int, what: str, *args: Any) -> None:
         """Say something to the place itself."""
@@ -62,10 +72,12 @@ class Places:
             self._check_room(place, box)
         if type(payload) is not int:
             payload = wire.pack(payload)
+            if type(payload) in _SIZED:
+                box.size += len(payload)
         box.add_message(dest, sender, topic, payload)
         if not self._dirty:
             self._mark()
-        elif box.count > MAX_FRAMES:
+        elif box.count > MAX_FRAMES or box.size > _LARGE:
             self.flush()
 
     def flush(self) -> None:

@@ -6,7 +6,8 @@ import signal
 
 import msgspec
 
-from procession import channel, process, time
+from procession import NotFound, channel, process, time
+from procession.current import current
 
 
 def kill(name):
@@ -41,6 +42,21 @@ async def puppet(*names):
                 got.value.reply(await getattr(process, what)(*args))
             elif what in ("register", "lookup", "unregister"):
                 got.value.reply(getattr(process.registry, what)(*args))
+            elif what == "registers":
+                try:
+                    got.value.reply(process.registry.lookup(args[0]))
+                except NotFound:
+                    got.value.reply(None)
+            elif what == "links":
+                got.value.reply(list(current().links or ()))
+            elif what == "spawn_named":
+                got.value.reply(process.spawn(args[0], args[1], name=args[2]))
+            elif what == "spawn_closure":
+
+                async def closure():
+                    pass
+
+                got.value.reply(process.spawn(closure, args[0]))
             elif what == "kill":
                 kill(*args)
             elif what == "exit":
@@ -85,6 +101,13 @@ async def counting():
             message.reply(count)
         else:
             count += 1
+
+
+async def echo_name():
+    me = process.pid()
+    named = [process.registry.lookup(name) for name in current().names]
+    async for message in process.listen("who", message=True):
+        message.reply([me, *named])
 
 
 async def flooded():

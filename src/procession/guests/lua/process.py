@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lupa import lua54
@@ -17,6 +18,8 @@ from procession.guests.lua.strand import (
     out_of_memory,
 )
 from procession.guests.lua.values import PLAIN, text, to_flat
+
+log = logging.getLogger("procession.process")
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,7 +224,10 @@ class LuaProcess(LuaBody, Process):
         """Its program has ended: tell whatever lived for it."""
         attached, self.attached = self.attached, None
         for one in attached or ():
-            one.owner_ended()
+            try:
+                one.owner_ended()
+            except Exception:  # it must not keep the others, and the process, from their end
+                log.exception("%s %s: %r was left behind", self.entry, self.pid, one)
 
     def _drop_strands(self) -> None:
         strands, self.strands = self.strands, None

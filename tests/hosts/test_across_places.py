@@ -1,0 +1,290 @@
+"""What belongs to a node as a whole: names, links, events, contexts, and what can be seen."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from procession import AlreadyExists, Invalid, LimitExceeded, Node, NotFound, Unavailable
+
+WORKERS = "app:workers"
+PROCESSES = "app:processes"
+
+# -- names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("7.2", "12.1", "12.3")
+@pytest.mark.parametrize("by", ["the parent", "a neighbour", "a place"])
+def test_a_name_that_somebody_else_gave_is_free_after_its_owner_has_ended(shared, by):
+    async def test(world):
+        one, two = await world.two_places()
+        giver = {"the parent": world.puppet(PROCESSES), "a neighbour": one, "a place": two}[by]
+        owner = world.puppet()
+        while await owner.os_pid() != await one.os_pid():
+            world.node.terminate(owner.pid)
+            owner = world.puppet()
+        for watcher in (one, two):
+            await watcher.monitor(owner.pid)
+        await giver.register("given", owner.pid)
+        for who in (one, two, giver):
+            assert await who.lookup("given") == owner.pid
+        owner.tell("return", 1)
+        for watcher in (one, two):
+            assert (await watcher.event())["sender"] == owner.pid
+            with pytest.raises(NotFound):
+                await watcher.lookup("given")
+            assert await watcher.register("given") is True
+            assert await watcher.unregister("given") is True
+        world.end(one, two, giver)
+
+    shared(test)
+
+
+@pytest.mark.semantics("12.1", "12.3")
+def test_who_registers_while_others_unregister_leaves_nothing_behind(shared):
+    async def test(world):
+        one, two = await world.two_places()
+        three = world.puppet(PROCESSES)
+        for turn in range(150):
+            name = f"contested {turn}"
+            await one.register(name)
+            await asyncio.gather(two.unregister(name), one.register(name), three.unregister(name))
+            owner = await asyncio.gather(*[who.registers(name) for who in (one, two, three)])
+            assert len({*owner}) == 1
+        world.end(one, two, three)
+        await world.until(lambda: world.node.statistics()["names"] == 0)
+
+    shared(test)
+
+
+@pytest.mark.semantics("5.1", "12.1")
+@pytest.mark.parametrize("spawner", [PROCESSES, WORKERS])
+@pytest.mark.parametrize("host", [PROCESSES, WORKERS])
+def test_a_process_has_its_name_before_it_runs(shared, spawner, host):
+    async def test(world):
+        parent = world.puppet(spawner)
+        for turn in range(8):
+            name = f"child {turn}"
+            pid = await parent.spawn_named("app:echo_name", host, name)
+            assert await parent.call(name, "who") == [pid, pid]
+            with pytest.raises(AlreadyExists):
+                await parent.spawn_named("app:echo_name", host, name)
+            await parent.monitor(pid)
+            world.node.terminate(pid)
+            assert (await parent.event())["sender"] == pid
+            with pytest.raises(NotFound):
+                await parent.lookup(name)
+        world.end(parent)
+
+    shared(test)
+
+
+# -- links -------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("9.2")
+def test_both_ends_of_a_link_agree_whatever_they_do_at_once(shared):
+    async def test(world):
+        one, two = await world.two_places()
+        for verbs in (("link", "unlink"), ("unlink", "link"), ("unlink", "unlink")):
+            for _ in range(30):
+                await one.link(two.pid)
+                await asyncio.gather(one.do(verbs[0], two.pid), two.do(verbs[1], one.pid))
+                # Each has heard of the other what it will hear when it has answered once more.
+                for _ in range(2):
+                    await one.call(two.pid, "do", ["pid"])
+                    await two.call(one.pid, "do", ["pid"])
+                here, there = await one.links(), await two.links()
+                assert (two.pid in here) == (one.pid in there)
+                await one.unlink(two.pid)
+        world.end(one, two)
+
+    shared(test)
+
+
+# -- the link to an OS process -----------------------------------------------------------------
+
+
+@pytest.mark.semantics("5.6", "11.2")
+def test_what_is_spawned_while_a_worker_is_replaced_waits_for_the_new_one(fresh):
+    async def test(world):
+        (worker,) = [one for one in world.node.workers() if one["host"] == "app:single"]
+        os.kill(worker["os_pid"], signal.SIGKILL)
+        await world.until(lambda: worker["place"] not in world.places())
+        pids = [world.node.spawn("app:echo", "app:single", i, "end") for i in range(20)]
+        waits = [asyncio.ensure_future(world.node.wait(pid)) for pid in pids]
+        world.node.send(pids[0], "topic", "kept")
+        assert await asyncio.gather(*waits) == [[i, "end"] for i in range(20)]
+
+    fresh(test)
+
+
+@pytest.mark.semantics("5.6", "6.9", "11.2")
+def test_what_waits_for_a_worker_that_never_comes_up_is_told(fresh, monkeypatch):
+    async def test(world):
+        (worker,) = [one for one in world.node.workers() if one["host"] == "app:single"]
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+        os.kill(worker["os_pid"], signal.SIGKILL)
+        await world.until(lambda: worker["place"] not in world.places())
+        with pytest.raises(Unavailable, match="has ended with exit code 1"):
+            await world.node.exec("app:echo", "app:single", 1)
+        with pytest.raises(LimitExceeded, match="link to the other OS process is full"):
+            for _ in range(20):
+                world.node.spawn("app:echo", "app:single", b"x" * 8_000_000)
+        monkeypatch.undo()
+
+    fresh(test)
+
+
+@pytest.mark.parametrize("host", ["app:single", WORKERS])
+@pytest.mark.parametrize("spawner", [PROCESSES, WORKERS, "app:single"])
+def test_a_closure_is_refused_on_a_host_with_any_number_of_workers(shared, host, spawner):
+    async def test(world):
+        who = world.puppet(spawner)
+        with pytest.raises(Invalid, match="at the top level of a module"):
+            await who.spawn_closure(host)
+        world.end(who)
+
+    shared(test)
+
+
+# -- the bus and the context of Lua programs -----------------------------------------------------
+
+
+def test_an_event_of_a_lua_program_reaches_subscribers_in_all_places(shared):
+    async def test(world):
+        me = world.puppet(PROCESSES)
+        subscribers = []
+        for host in (PROCESSES, WORKERS, WORKERS, "app:single"):
+            pid = world.node.spawn("app:lua_subscriber", host, me.pid)
+            subscribers.append(pid)
+            assert await me.receive("subscribed") == pid
+        for host in (PROCESSES, WORKERS, "app:single"):
+            await world.node.exec("app:lua_publisher", host, 50)
+            for pid in subscribers:
+                assert await me.receive(pid) == list(range(1, 51))
+        for pid in subscribers:
+            world.node.terminate(pid)
+        world.end(me)
+
+    shared(test)
+
+
+@pytest.mark.parametrize("host", [PROCESSES, WORKERS])
+def test_a_context_goes_with_what_a_lua_program_spawns_and_calls(shared, host):
+    async def test(world):
+        for target in (PROCESSES, WORKERS, "app:single"):
+            assert await world.node.exec("app:lua_context", host, target) == {
+                "spawned": {"user": "u1", "n": 7},
+                "called": {"user": "u1"},
+            }
+
+    shared(test)
+
+
+def test_a_lua_program_that_ends_with_open_calls_into_workers_ends_them_and_tells(shared):
+    async def test(world):
+        me = world.puppet(PROCESSES)
+        before = world.node.statistics()["processes"]
+        pid = world.node.spawn("app:lua_caller", WORKERS, me.pid)
+        inner = [await me.receive("inner") for _ in range(4)]
+        await me.monitor(pid)
+        world.node.terminate(pid)
+        assert (await me.event())["error"]["kind"] == "Terminated"
+        for one in inner:
+            await world.until_gone(one)
+        await world.until(lambda: world.node.statistics()["processes"] == before)
+        world.end(me)
+
+    shared(test)
+
+
+# -- what can be seen --------------------------------------------------------------------------
+
+
+def test_all_places_are_counted(fresh):
+    async def test(world):
+        pids = [world.node.spawn("app:sleeping", host) for host in (PROCESSES, WORKERS, WORKERS)]
+        found = await world.node.all_processes()
+        assert {one["pid"] for one in found} == set(pids)
+        assert all(one["entry"] == "app:sleeping" for one in found)
+        assert {one["pid"] for one in world.node.processes()} == {pids[0]}
+        await world.until(lambda: world.node.statistics()["processes"] == 3)
+        assert "3 processes" in repr(world.node)
+
+    fresh(test)
+
+
+def test_a_worker_that_does_not_answer_is_named(fresh, caplog):
+    async def test(world):
+        worker = world.node.workers()[0]
+        os.kill(worker["os_pid"], signal.SIGSTOP)
+        try:
+            assert await world.node.all_processes(timeout="50ms") == []
+        finally:
+            os.kill(worker["os_pid"], signal.SIGCONT)
+        assert f"OS process {worker['os_pid']} of {worker['host']} does not say" in caplog.text
+
+    fresh(test)
+
+
+# -- the end -----------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("10.1")
+def test_a_supervisor_stops_its_children_in_workers_in_order_when_the_node_stops(tmp_path):
+    """And nobody else tells them to stop before."""
+    (tmp_path / "_index.yaml").write_text(
+        "version: '1.0'\nnamespace: app\nentries:\n"
+        "  - {name: processes, kind: process.host}\n"
+        "  - {name: one, kind: process.host, host: {os_workers: 1}}\n"
+        "  - {name: two, kind: process.host, host: {os_workers: 1}}\n"
+        "  - {name: child, kind: process.py, source: 'file://child.py'}\n"
+        "  - name: top\n    kind: process.supervisor\n    children:\n"
+        "      - {id: a, process: 'app:child', args: [a], host: 'app:one'}\n"
+        "      - {id: b, process: 'app:child', args: [b], host: 'app:two'}\n"
+        "      - {id: c, process: 'app:child', args: [c], host: 'app:processes'}\n"
+    )
+    log = tmp_path / "log"
+    (tmp_path / "child.py").write_text(
+        "from procession import process, time\n"
+        "async def main(name):\n"
+        "    event = await process.events().receive()\n"
+        "    await time.sleep('20ms')\n"
+        f"    with open({str(log)!r}, 'a') as log: log.write(f'{{name}} {{event.sender}}\\n')\n"
+    )
+
+    async def boot():
+        async with Node(tmp_path, grace="20s") as node:
+            top = node.spawn("app:top", "app:processes")
+            while node.statistics()["processes"] < 4:
+                await asyncio.sleep(0.001)
+            return top
+
+    top = asyncio.run(boot())
+    assert log.read_text().split() == ["c", top, "b", top, "a", top]
+
+
+def test_a_function_of_the_script_can_be_given_to_a_process_pool_in_a_worker(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import asyncio, multiprocessing, procession\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "def double(n):\n"
+        "    return 2 * n\n"
+        "async def child():\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    with ProcessPoolExecutor(1, mp_context=context) as pool:\n"
+        "        loop = asyncio.get_running_loop()\n"
+        "        return [await loop.run_in_executor(pool, double, 21), double.__module__]\n"
+        "async def main():\n"
+        "    async with procession.Node(settings={'os_workers': 1}) as node:\n"
+        "        print(*await node.exec(child))\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert (done.stderr, done.stdout) == ("", "42 __mp_main__\n")
