@@ -111,5 +111,12 @@ class Waiting(_Awaited):
             del error  # or the error, its traceback and this frame would keep each other alive
 
     def down(self, exit: Event) -> None:
-        """The process has ended."""
-        self.settle(exit.copy())
+        """The process has ended.
+
+        Whoever waits for it here, in the same place, also learns what exactly was raised. It is
+        the only object that two processes ever share; the one that it came from is dead.
+        """
+        copy = exit.copy()
+        if copy.error is not None and exit.error is not None:
+            copy.error.__cause__ = exit.error.__cause__
+        self.settle(copy)

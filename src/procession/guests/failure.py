@@ -22,23 +22,52 @@ MAX_MESSAGE = 16_384
 """Characters of an exception's text that are kept; and of its traceback four times as many."""
 
 
-def error_from_exception(exc: BaseException) -> Error:
-    """The Error with which a process ends when its main raises. SEMANTICS 7.1."""
-    extra = {"type": type(exc).__name__, "traceback": format_user_traceback(exc)}
+def only_one(exc: BaseException) -> BaseException:
+    """The only error inside of a group, or of a group in a group; any other one as it is."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc
+
+
+def error_from_exception(raised: BaseException) -> Error:
+    """The Error with which a process ends when its main raises. SEMANTICS 7.1.
+
+    Its `__cause__` is what was raised, for those who may have it: see Waiting.
+    """
+    exc = only_one(raised)
+    extra: dict[str, Any] = {
+        "type": type(exc).__name__,
+        "traceback": format_user_traceback(raised),
+    }
     if isinstance(exc, Error):
         try:
             # With room to nest: it will be part of the details of others (link failures, calls).
             error = copy_error(exc, depth=16)
         except Exception as refused:  # details that cannot cross must not hide the error itself
             extra["details_lost"] = clean_text(str(refused) or type(refused).__name__)
-            error = rebuild(type(exc), _message_of(exc), None, None)
+            error = rebuild(type(exc), _text_of(exc), None, None)
         if error.details is None:
             error.details = extra
         elif isinstance(error.details, dict):
             error.details = {**extra, **error.details}
-        return error
-    kind = Canceled if isinstance(exc, asyncio.CancelledError) else Internal
-    return kind(_message_of(exc), details=extra)
+    else:
+        if isinstance(exc, SystemExit):
+            extra["code"] = exc.code if isinstance(exc.code, int) else 1
+        kind = Canceled if isinstance(exc, asyncio.CancelledError) else Internal
+        text = _text_of(exc)
+        error = kind(f"{extra['type']}: {text}" if text else extra["type"], details=extra)
+    error.__cause__ = _without_our_frames(raised)
+    return error
+
+
+def _without_our_frames(exc: BaseException) -> BaseException | None:
+    """What was raised, without the frames of the runtime below: they refer to the process."""
+    trace = exc.__traceback__
+    if trace is None:
+        return None  # nobody has raised it: it came with the order to end
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+        trace = trace.tb_next
+    return exc.with_traceback(trace)
 
 
 def step_limit_exceeded(limit: float, stack: str, **details: str) -> LimitExceeded:
@@ -53,7 +82,9 @@ def step_limit_exceeded(limit: float, stack: str, **details: str) -> LimitExceed
 def describe(error: Error) -> str:
     """An error in a line: with the type of the exception, if it was one."""
     kind = error.details.get("type") if isinstance(error.details, dict) else None
-    return f"{kind}: {error.message}" if isinstance(kind, str) else error.message
+    if not isinstance(kind, str) or error.message == kind or error.message.startswith(f"{kind}: "):
+        return error.message
+    return f"{kind}: {error.message}"
 
 
 def traceback_of(error: Error) -> str | None:
@@ -72,13 +103,12 @@ def log_with_traceback(
         log.handle(record)
 
 
-def _message_of(exc: BaseException) -> str:
+def _text_of(exc: BaseException) -> str:
     try:
         text = str(exc)
     except Exception as broken:
         text = f"(its text cannot be had: {type(broken).__name__})"
-    text = clean_text(text[:MAX_MESSAGE])
-    return text or type(exc).__name__
+    return clean_text(text[:MAX_MESSAGE])
 
 
 def format_user_traceback(exc: BaseException) -> str:

@@ -8,8 +8,7 @@ resumes it, four to five times as fast as the event loop would.
     yields a future               it is woken when the future is done
     yields None                   it lets others run, the event loop too (asyncio.sleep(0))
 
-Tasks that a process creates stay with the event loop. They belong to the process: an error that
-nobody retrieves ends it, and they are cancelled when it ends (SEMANTICS 3.1, 3.2).
+Tasks that a process creates stay with the event loop, and belong to it: see tasks.py.
 """
 
 from __future__ import annotations
@@ -18,11 +17,10 @@ import asyncio
 import ctypes
 import inspect
 import logging
-import weakref
-from threading import get_ident
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Error, Invalid, NotFound, Terminated
+from procession.core.errors import Canceled, Error, Invalid, NotFound, Terminated
 from procession.core.process import Process, current_process
 from procession.core.scheduler import NOTHING, PARKED, Strand
 from procession.guests.arguments import ArgumentTypes
@@ -30,13 +28,14 @@ from procession.guests.failure import (
     describe,
     error_from_exception,
     log_with_traceback,
+    only_one,
     traceback_of,
 )
+from procession.guests.tasks import Belongings, TaskHooks
 
 if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Coroutine, Generator, Sequence
-    from contextvars import Context
 
     from procession.core.host import Host
     from procession.core.kernel import Kernel
@@ -58,9 +57,8 @@ current_tasks: dict[Any, Any] = getattr(asyncio.tasks, "_current_tasks", _Curren
 """The task that each loop is running: asyncio's own table, through the door it has for loops in
 other languages. Written before every step, and cleared by the driver after a slice."""
 
-_NOTICE = 0.5
-"""Seconds after which an error in a task is uncaught, if nobody has awaited the task by then. One
-that nobody can await any more, since nobody refers to the task, is uncaught at once."""
+_NORMAL_EXIT = Canceled("the process exits")
+"""In place of the error with which a process ends: it has none. A task has called `sys.exit(0)`."""
 
 _PATIENCE = 100
 """How often a process may catch its termination before it is abandoned in mid-air."""
@@ -73,6 +71,7 @@ class PythonProcess(Process):
     """
 
     __slots__ = (
+        "_belongings",
         "_cancel_message",
         "_cancels",
         "_context",
@@ -83,8 +82,11 @@ class PythonProcess(Process):
         "_loop",
         "_must_cancel",
         "_struck",
-        "_tasks",
+        "system_exit",
     )
+
+    system_exit: SystemExit
+    """What `sys.exit` has raised in it. Not set unless it was called."""
 
     def __init__(
         self,
@@ -108,7 +110,7 @@ class PythonProcess(Process):
         self._struck = False  # a cancellation has ended the wait: nothing can take it back
         self._cancels = 0
         self._cancel_message: Any = None
-        self._tasks: set[asyncio.Task[Any]] | None = None
+        self._belongings: Belongings | None = None
         self._failure: Error | None = None
 
     # -- for the scheduler -------------------------------------------------------------------
@@ -162,6 +164,13 @@ class PythonProcess(Process):
             # Through the loop: `await asyncio.sleep(0)` lets its tasks and callbacks run as well.
             self._loop.call_soon(self.wake, None)
         elif getattr(trapped, "_asyncio_future_blocking", None):
+            if _loop_of(trapped) is not self._loop:
+                self._throw(
+                    RuntimeError(
+                        f"Task {self!r} got Future {trapped!r} attached to a different loop"
+                    )
+                )
+                return
             trapped._asyncio_future_blocking = False
             self._fut_waiter = trapped
             trapped.add_done_callback(self._future_done, context=self._context)
@@ -175,9 +184,9 @@ class PythonProcess(Process):
     def _become(self, upgrade: Upgrade) -> None:
         """Go on with another coroutine. What the old one has to finish, it may; not wait."""
         old, self._coro = self._coro, upgrade.coro
-        tasks, self._tasks = self._tasks, None
-        for task in tasks or ():
-            task.cancel("its process was upgraded")
+        if self._belongings is not None:
+            self._belongings.cancel("its process was upgraded")
+            self._belongings.renew()
         try:
             self._context.run(old.close)
         except BaseException as exc:
@@ -237,17 +246,31 @@ class PythonProcess(Process):
             self._log_lost(raised, "while it was being terminated")
 
     def _body_raised(self, exc: BaseException) -> None:
+        exit = only_one(exc)
+        if isinstance(exit, SystemExit) and self._failure is None:
+            self._exit(exit)
         self._end(None, self._failure or error_from_exception(exc))
         if isinstance(exc, KeyboardInterrupt):
             raise exc
 
     def _end(self, result: Any, error: Error | None) -> None:
         self._detour = True
-        if self._tasks is not None:
-            for task in self._tasks:
-                task.cancel("its process has ended")
-            self._tasks = None
+        belongings, self._belongings = self._belongings, None
+        if belongings is not None:
+            if error is None and (unseen := belongings.unseen()) is not None:
+                error = error_from_exception(unseen)
+            belongings.cancel("its process has ended")
+        if error is _NORMAL_EXIT:
+            error = None
         self.kernel.exited(self, None if error is not None else result, error)
+        if error is not None:
+            # Who waits for the end has it by now. Of all others some keep the error for long, and
+            # with it this would keep the frames of the body, and all that they refer to.
+            error.__cause__ = None
+        if belongings is not None and belongings.callbacks:
+            self.value, self._failure = result, error  # for the callbacks
+            for callback, context in belongings.callbacks:
+                self._loop.call_soon(callback, self, context=context)
         # Process, coroutine and context refer to each other: let go, or only the cycle collector
         # would free them.
         del self._context, self._coro
@@ -268,29 +291,31 @@ class PythonProcess(Process):
 
     def adopt_task(self, task: asyncio.Task[Any]) -> None:
         """Cancel the task when the process ends."""
-        if self._tasks is None:
-            self._tasks = set()
-        self._tasks.add(task)
-        self.scheduler.tasks += 1
-        task.add_done_callback(self._task_done)
-
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self.scheduler.tasks -= 1
-        if self._tasks is not None:
-            self._tasks.discard(task)
-            if task._log_traceback:  # it raised, and nobody has looked at it yet
-                reference = weakref.ref(task)
-                self.scheduler.call_later(_NOTICE, lambda: self._check(reference()))
-
-    def _check(self, task: asyncio.Task[Any] | None) -> None:
-        if task is not None and task._log_traceback:
-            self.fail(task.exception())
+        if self._belongings is None:
+            self._belongings = Belongings(self.scheduler)
+        self._belongings.add(task)
 
     def fail(self, exc: BaseException | None) -> None:
-        """An error in one of its tasks that nobody caught. SEMANTICS 3.2."""
+        """An error in one of its tasks that nobody has taken note of. SEMANTICS 3.2."""
         if exc is not None and self.alive and self._failure is None:
             self._failure = error_from_exception(exc)
             self.kernel.doom(self, self._failure)
+
+    def leave(self, exit: SystemExit) -> None:
+        """`sys.exit` in one of its tasks: it ends the process, as in main. SEMANTICS 7.1."""
+        if self.alive and self._failure is None:
+            self.kernel.doom(self, self._exit(exit))
+
+    def _exit(self, exit: SystemExit) -> Error:
+        self.system_exit = exit
+        normal = exit.code is None or exit.code == 0
+        self._failure = _NORMAL_EXIT if normal else error_from_exception(exit)
+        return self._failure
+
+    def lost(self, exc: BaseException) -> None:
+        """An error in one of its tasks that nobody took note of before the process ended."""
+        if not isinstance(exc, Terminated):
+            self._log_lost(exc, "in a task, and nobody has awaited it")
 
     # -- for asyncio and its libraries -------------------------------------------------------
 
@@ -347,29 +372,57 @@ class PythonProcess(Process):
         frame = getattr(self.get_coro(), "cr_frame", None)
         return [] if frame is None else [frame]
 
+    def exception(self) -> BaseException | None:
+        """The error with which it has ended, for its done callbacks."""
+        if self.alive:
+            raise asyncio.InvalidStateError("the process has not ended")
+        return self._failure
+
+    def result(self) -> Any:
+        """What main has returned, for its done callbacks; or its error, raised."""
+        error = self.exception()
+        if error is not None:
+            raise error
+        return self.value
+
     def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
-        """Not for processes: use `process.monitor`."""
-        raise RuntimeError("a process has no done callbacks: monitor it instead")
+        """Have the loop call `fn(process)` once the process has ended.
+
+        For libraries that clean up after the current task. Processes are to `process.monitor`.
+        """
+        if context is None:
+            context = copy_context()
+        if not self.alive:
+            self._loop.call_soon(fn, self, context=context)
+            return
+        if self._belongings is None:
+            self._belongings = Belongings(self.scheduler)
+        if self._belongings.callbacks is None:
+            self._belongings.callbacks = []
+        self._belongings.callbacks.append((fn, context))
+
+    def remove_done_callback(self, fn: Callable[[Any], object]) -> int:
+        """Take back a callback; how often it was there."""
+        belongings = self._belongings
+        if belongings is None or not belongings.callbacks:
+            return 0
+        kept = [one for one in belongings.callbacks if one[0] != fn]
+        removed = len(belongings.callbacks) - len(kept)
+        belongings.callbacks = kept
+        return removed
 
 
-class ProcessTask(asyncio.Task[Any]):
-    """An asyncio task that a process created."""
+def _loop_of(future: Any) -> Any:
+    try:
+        return future.get_loop()
+    except AttributeError:
+        return future._loop  # a class that is only like asyncio's, and older than `get_loop`
 
-    owner: PythonProcess | None = None
 
-    def __del__(self) -> None:
-        # Asyncio's own notion of an error that nobody caught, and its place to report it.
-        owner = self.owner
-        if owner is not None and self._log_traceback:
-            self._log_traceback = False
-            exc = self.exception()
-            if owner.thread is not None and owner.thread != get_ident():
-                owner.get_loop().call_soon_threadsafe(owner.fail, exc)  # a collector's thread
-            elif owner.alive:
-                owner.fail(exc)
-            elif exc is not None and not isinstance(exc, Terminated):
-                owner._log_lost(exc, "in a task that outlived it")
-        super().__del__()
+def running_process() -> PythonProcess | None:
+    """The Python process that is calling, if it is one that has not ended."""
+    process = current_process.get(None)
+    return process if isinstance(process, PythonProcess) and process.alive else None
 
 
 class TaskStrand(Strand):
@@ -397,13 +450,11 @@ class PythonGuest:
         self.loop = loop
         # A process starts in the context of its node, so that nothing leaks between processes.
         self.new_context = context.copy
-        self._previous_factory = loop.get_task_factory()
-        loop.set_task_factory(self._create_task)
+        self._hooks = TaskHooks.join(loop, running_process)
 
     def close(self) -> None:
         """Give the loop back as it was."""
-        if self.loop.get_task_factory() == self._create_task:
-            self.loop.set_task_factory(self._previous_factory)
+        self._hooks.leave()
 
     def program(self, function: Callable[..., Any], entry: str) -> PythonProgram:
         """A function, ready to be spawned. Raises NotFound unless it is an `async def`."""
@@ -424,33 +475,6 @@ class PythonGuest:
         if process is not None and not process.alive:
             strand.trap.cancel("its process has ended")
         return strand
-
-    def _create_task(
-        self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
-    ) -> asyncio.Future[Any]:
-        owner = current_process.get(None)
-        if (
-            not isinstance(owner, PythonProcess)
-            or not owner.alive
-            or type(coro).__name__ == "async_generator_athrow"  # closes one that anybody dropped
-        ):
-            if self._previous_factory is not None:
-                return self._previous_factory(loop, coro, **options)
-            return asyncio.Task(coro, loop=loop, **options)
-        # An eager task runs at once, inside the step of its creator, yet is a task of its own.
-        scheduler = owner.scheduler
-        stepping, scheduler.current = scheduler.current, None
-        try:
-            task: Any
-            if self._previous_factory is None:
-                task = ProcessTask(coro, loop=loop, **options)
-                task.owner = owner
-            else:
-                task = self._previous_factory(loop, coro, **options)
-        finally:
-            scheduler.current = stepping
-        owner.adopt_task(task)
-        return task  # type: ignore[no-any-return]
 
 
 class Upgrade:

@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core.process import Process
 from procession.guests.failure import log_with_traceback, step_limit_exceeded
-from procession.guests.python import ProcessTask, PythonProcess
+from procession.guests.python import PythonProcess
+from procession.guests.tasks import process_of
 from procession.hosts.cpu_alarm import CpuAlarm
 from procession.hosts.frames import (
     down_to,
@@ -202,9 +203,9 @@ class Watchdog:
                 self.asleep = False
                 idle = 0
 
-    def _current_task(self) -> ProcessTask | None:
+    def _current_task(self) -> asyncio.Task[Any] | None:
         task = asyncio.current_task(self._loop)
-        return task if isinstance(task, ProcessTask) and task.owner is not None else None
+        return task if process_of(task) is not None else None
 
     def _set_alarm(self) -> float:
         """For when the thread gets no chance to look; the shortest limit of all hosts."""
@@ -230,7 +231,7 @@ class Watchdog:
         return held
 
     def _look(
-        self, strand: Strand | None, task: ProcessTask | None, tick: float, starved: float
+        self, strand: Strand | None, task: asyncio.Task[Any] | None, tick: float, starved: float
     ) -> float:
         """Look at what is at work; the seconds until the next look."""
         now = self._looked  # and no later: between the two the lock may have been lost for long
@@ -262,14 +263,16 @@ class Watchdog:
             return min(tick, self._next_try - now)
         return self._strike(process, elapsed, now, tick)
 
-    def _begin(self, key: int, strand: Strand | None, task: ProcessTask | None, now: float) -> None:
+    def _begin(
+        self, key: int, strand: Strand | None, task: asyncio.Task[Any] | None, now: float
+    ) -> None:
         """A step that was not seen before."""
         self._forget()
         self._since = now
         process: Process | None
         if task is not None:
             self._watched_task = weakref.ref(task)
-            process = task.owner
+            process = process_of(task)
             self._beaten = False
             if not self._beat_sent:
                 self._beat_sent = True
