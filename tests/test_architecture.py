@@ -15,6 +15,7 @@ FLOORS = [
     {"guests"},
     {"hosts", "supervision"},
     {"node"},
+    {"program", "signals"},
     {"worker"},
     {"cli", "__init__"},
 ]

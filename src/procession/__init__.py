@@ -3,6 +3,7 @@
 The floors, each importing only from those below it:
 
     cli                                   the command line
+    program                               a program that is all processes: start, signals, end
     node                                  puts everything together: manifest in, running node out
     hosts, supervision                    where processes run; what keeps them running
     guests                                what runs in a process: a Python coroutine
@@ -28,7 +29,8 @@ from procession.core.errors import (
     Timeout,
     Unavailable,
 )
-from procession.node import Node, run
+from procession.node import Node
+from procession.program import run
 from procession.supervision import supervisor
 from procession.supervision.spec import ChildSpec
 

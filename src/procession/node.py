@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import logging
 import math
 import os
@@ -18,17 +17,18 @@ import sys
 from itertools import count
 from pathlib import Path
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from procession.core import links
+from procession.core.call import CALLER_GONE, Waiting
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you_mean
 from procession.core.host import Host
 from procession.core.kernel import terminated
 from procession.core.process import LINK_FAILURE, current_process
-from procession.guests.failure import describe, log_with_traceback, traceback_of
+from procession.guests.failure import describe, is_system_exit, log_with_traceback, traceback_of
 from procession.guests.lua.guest import LuaGuest
 from procession.guests.python import PythonGuest
 from procession.guests.source import PythonSources
@@ -48,7 +48,7 @@ from procession.supervision.keeper import Keeper
 from procession.supervision.supervisor import function_of_entry, supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from procession.core.event import Event
@@ -59,13 +59,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("procession.process")
 
-T = TypeVar("T")
-
 _PROCESSES = ("process.py", "process.lua", "process.supervisor")
 _FUNCTIONS = ("function.py", "function.lua")
 
 _serials = count(1)
 """Of all nodes in this OS process, so that a PID of one is nobody in the others."""
+
+_OF_OTHERS = (LINK_FAILURE, CALLER_GONE)
+"""The errors of processes that have ended for something that somebody else has done."""
 
 DEFAULT_HOST = "app:processes"
 """The host of an app whose manifest declares none."""
@@ -111,6 +112,7 @@ class Node:
     async def start(self) -> None:
         """Be ready to spawn. A node that was stopped may start again, with new processes."""
         if self._driver is not None:
+            self._check_caller(self._driver)
             raise Invalid("the node is running already")
         loop = asyncio.get_running_loop()
         self._guest = guest = PythonGuest(loop, contextvars.copy_context())
@@ -187,6 +189,7 @@ class Node:
         driver, guest = self._driver, self._guest
         if driver is None or guest is None:
             return
+        self._check_caller(driver)
         kernel = driver.kernel
         caller = current_process.get(None)
         if caller is not None and caller.alive and caller.kernel is kernel:
@@ -267,8 +270,21 @@ class Node:
         return self._kernel.spawn(None, entry, host or self._default_host, args).pid
 
     async def exec(self, entry: Entry, host: str | None = None, /, *args: Any) -> Any:
-        """Spawn a process, wait for its end and return its result; its error is raised."""
+        """Spawn a process, wait for its end and return its result; its error is raised.
+
+        See `procession.process.exec`.
+        """
         return await self._kernel.execute(None, entry, host or self._default_host, args)
+
+    async def _exec_main(self, entry: Entry, args: tuple[Any, ...]) -> Any:
+        """`exec` for the main of the program: SystemExit if that has called `sys.exit(0)`."""
+        kernel = self._kernel
+        process = kernel.spawn(None, entry, self._default_host, args, to_execute=True)
+        result = await Waiting(kernel.scheduler).run(process)
+        exit: SystemExit | None = getattr(process, "system_exit", None)
+        if exit is not None:
+            raise exit
+        return result
 
     def send(self, dest: str, topic: str, /, *payload: Any) -> Literal[True]:
         """Send a message that no process sent. See `procession.process.send`."""
@@ -285,6 +301,7 @@ class Node:
     async def wait(self, dest: str, /) -> Any:
         """Wait for the end of a process and return its result; its error is raised.
 
+        The `__cause__` of that is what the process has raised, if it runs in this OS process.
         Raises NotFound if it is dead already.
         """
         return await self._kernel.wait(dest)
@@ -389,13 +406,22 @@ class Node:
     def _kernel(self) -> Kernel:
         if self._driver is None:
             raise Invalid("the node is not running: use `async with Node(...) as node`")
-        kernel = self._driver.kernel
-        if kernel.scheduler.thread != get_ident():
+        self._check_caller(self._driver)
+        return self._driver.kernel
+
+    def _check_caller(self, driver: InlineDriver) -> None:
+        """Raise Invalid unless it is used from its own thread, and its own loop if one runs."""
+        if driver.kernel.scheduler.thread != get_ident():
             raise Invalid(
                 "called from another thread than the node runs in: use "
                 "`loop.call_soon_threadsafe` or `asyncio.run_coroutine_threadsafe`"
             )
-        return kernel
+        running = asyncio._get_running_loop()
+        if running is not None and running is not driver.loop:
+            raise Invalid(
+                "called from another event loop than the node was started in: that one does not "
+                "run meanwhile, so nothing would ever happen; start a node in each loop"
+            )
 
     def _load(self, entry: Any, to_execute: bool) -> Program:
         """The program of an entry reference or a Python function.
@@ -460,10 +486,9 @@ class Node:
         """Say it once, unless that is somebody else's business."""
         error = exit.error
         assert error is not None
-        by_itself = not isinstance(error, ProcessTerminated) and error.message != LINK_FAILURE
-        level = (
-            logging.ERROR if by_itself and not (noticed and self._quiet_exits) else logging.DEBUG
-        )
+        of_others = isinstance(error, ProcessTerminated) or error.message in _OF_OTHERS
+        quiet = self._quiet_exits or is_system_exit(error)
+        level = logging.DEBUG if of_others or (noticed and quiet) else logging.ERROR
         if not log.isEnabledFor(level):
             return  # a long cascade comes through here
         log_with_traceback(
@@ -493,37 +518,3 @@ class _Drained:
         self._left -= 1
         if not self._left and not self.future.done():
             self.future.set_result(None)
-
-
-def run(
-    main: Entry, /, *args: Any, app: str | Path | None = None, quiet_exits: bool = False
-) -> Any:
-    """Boot a node, run `main` as a process, stop the node; return its result or raise its error.
-
-    The `asyncio.run` of the runtime. Raises Invalid inside a running event loop: there, use Node.
-    """
-    if asyncio._get_running_loop() is not None:
-        raise Invalid("procession.run starts an event loop, and one is running: use `Node` in it")
-
-    async def boot() -> Any:
-        async with Node(app, quiet_exits=quiet_exits) as node:
-            return await node.exec(main, None, *args)
-
-    return run_loop(boot())
-
-
-_YOUNG = 10_000
-
-
-def run_loop(program: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` for a program that is all processes, and so may set the cycle collector.
-
-    A process that has ended is freed without the collector. But it counts allocations, and takes
-    a look every 700: under a load of spawns that is a tenth of the time, for nothing.
-    """
-    thresholds = gc.get_threshold()
-    gc.set_threshold(max(_YOUNG, thresholds[0]) if thresholds[0] else 0, *thresholds[1:])
-    try:
-        return asyncio.run(program)
-    finally:
-        gc.set_threshold(*thresholds)

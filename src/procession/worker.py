@@ -27,7 +27,8 @@ from procession.hosts.names import WorkerNames
 from procession.hosts.os_workers import MAIN
 from procession.hosts.places import Places
 from procession.manifest.entry import HostEntry
-from procession.node import Node, run_loop
+from procession.node import Node
+from procession.program import run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,9 +18,15 @@ from procession.cli.logs import FORMATS, LEVELS, set_up_logs
 from procession.cli.output import errors_of, fail
 from procession.core.duration import parse_duration
 from procession.core.errors import Error, Invalid
-from procession.guests.failure import describe, log_with_traceback, traceback_of
+from procession.guests.failure import (
+    describe,
+    log_with_traceback,
+    system_exit_of,
+    traceback_of,
+)
 from procession.manifest.entry import ServiceEntry
-from procession.node import Node, run_loop
+from procession.node import Node
+from procession.program import run_loop
 
 log = logging.getLogger("procession.run")
 
@@ -161,6 +167,9 @@ def run(
         else:
             code = run_loop(_run_entry(node, execute, host, args, grace))
     except Error as error:
+        exit = system_exit_of(error) if execute is not None else None
+        if exit is not None:
+            raise exit from None
         trace = traceback_of(error)
         error.message = describe(error)
         if execute and execute not in error.message:

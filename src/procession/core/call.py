@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from procession.core.scheduler import Scheduler, Strand
 
 
+CALLER_GONE = "the caller of exec has gone"
+"""The message of the error with which a process ends whose result nobody waits for any more."""
+
+
 class _Awaited:
     """A strand that waits for one outcome."""
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_OF_EXCEPTIONS = ("Internal", "Canceled")
+"""The kinds that the error of a process has whose main raised no Error of ours."""
+
+
 class Error(Exception):
     """The base of all errors of the runtime. SEMANTICS 2.1.
 
@@ -39,10 +43,22 @@ class Error(Exception):
         self.details = details
 
     def __str__(self) -> str:
+        """The message; of an exception of another kind with its type before: `KeyError: 'b'`."""
+        details = self.details
+        if self.kind in _OF_EXCEPTIONS and isinstance(details, dict):
+            kind, trace = details.get("type"), details.get("traceback")
+            if (
+                isinstance(kind, str)
+                and isinstance(trace, str)
+                and kind not in (self.kind, self.message)
+                and f"{kind}: " in trace  # else the type is something else of the user's
+                and not self.message.startswith(f"{kind}: ")
+            ):
+                return f"{kind}: {self.message}"
         return self.message
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.message!r})"
+        return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (type(self), self.message, self.retryable, self.details)

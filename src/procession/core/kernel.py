@@ -15,7 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from procession.core import links
-from procession.core.call import PendingCall, Waiting
+from procession.core.call import CALLER_GONE, PendingCall, Waiting
 from procession.core.errors import (
     Canceled,
     Error,
@@ -342,7 +342,7 @@ class Kernel:
             return await Waiting(self.scheduler).run(process)
         except BaseException:
             if process.alive:  # the caller was interrupted: nobody waits for the result
-                process.doom(Canceled("the caller of exec has gone"))
+                process.doom(Canceled(CALLER_GONE))
             raise
 
     async def wait(self, dest: str) -> Any:

@@ -45,17 +45,19 @@ def error_from_exception(raised: BaseException) -> Error:
             error = copy_error(exc, depth=16)
         except Exception as refused:  # details that cannot cross must not hide the error itself
             extra["details_lost"] = clean_text(str(refused) or type(refused).__name__)
-            error = rebuild(type(exc), _text_of(exc), None, None)
+            error = rebuild(type(exc), _message_of(exc), None, None)
         if error.details is None:
             error.details = extra
         elif isinstance(error.details, dict):
             error.details = {**extra, **error.details}
+            if is_system_exit(error):
+                del error.details["code"]  # another process has called `sys.exit`, and not this one
     else:
-        if isinstance(exc, SystemExit):
-            extra["code"] = exc.code if isinstance(exc.code, int) else 1
         kind = Canceled if isinstance(exc, asyncio.CancelledError) else Internal
-        text = _text_of(exc)
-        error = kind(f"{extra['type']}: {text}" if text else extra["type"], details=extra)
+        error = kind(_message_of(exc), details=extra)
+        if isinstance(exc, SystemExit):  # its text alone, a number, would say nothing
+            extra["code"] = exc.code if isinstance(exc.code, int) else 1
+            error.message = f"SystemExit: {error.message}"
     error.__cause__ = _without_our_frames(raised)
     return error
 
@@ -68,6 +70,20 @@ def _without_our_frames(exc: BaseException) -> BaseException | None:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     return exc.with_traceback(trace)
+
+
+def is_system_exit(error: Error) -> bool:
+    """Whether the process that ended with this error had called `sys.exit` itself."""
+    details = error.details
+    return isinstance(details, dict) and details.get("type") == "SystemExit" and "code" in details
+
+
+def system_exit_of(error: Error) -> SystemExit | None:
+    """What `sys.exit` had raised in the process that ended with this error."""
+    if not is_system_exit(error):
+        return None
+    raised = None if error.__cause__ is None else only_one(error.__cause__)
+    return raised if isinstance(raised, SystemExit) else SystemExit(error.details["code"])
 
 
 def step_limit_exceeded(limit: float, stack: str, **details: str) -> LimitExceeded:
@@ -103,12 +119,13 @@ def log_with_traceback(
         log.handle(record)
 
 
-def _text_of(exc: BaseException) -> str:
+def _message_of(exc: BaseException) -> str:
     try:
         text = str(exc)
     except Exception as broken:
         text = f"(its text cannot be had: {type(broken).__name__})"
-    return clean_text(text[:MAX_MESSAGE])
+    text = clean_text(text[:MAX_MESSAGE])
+    return text or type(exc).__name__
 
 
 def format_user_traceback(exc: BaseException) -> str:

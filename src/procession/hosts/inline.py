@@ -42,7 +42,7 @@ class InlineDriver:
         on_failure: Callable[[Process, Event, bool], None],
         serials: Iterator[int],
     ) -> None:
-        self._loop = loop
+        self.loop = loop
         self._alarm: asyncio.Handle | None = None
         self._alarm_due: float | None = None
         self._closed = False
@@ -69,7 +69,7 @@ class InlineDriver:
     def call_after_run(self, callback: Callable[[], None]) -> None:
         """Have `callback` called soon, if no slice is under way or to come."""
         if not self.kernel.scheduler.awake:
-            self._loop.call_soon(callback)
+            self.loop.call_soon(callback)
 
     def is_idle(self) -> bool:
         """Whether no process is ready to run."""
@@ -88,9 +88,9 @@ class InlineDriver:
         if self._closed:
             return
         if threading.get_ident() == self.kernel.scheduler.thread:
-            self._loop.call_soon(self._run)
+            self.loop.call_soon(self._run)
         else:  # a reply or a close from elsewhere: not a thing to do, but it must not sleep
-            self._loop.call_soon_threadsafe(self._run)
+            self.loop.call_soon_threadsafe(self._run)
 
     def _run(self) -> None:
         scheduler = self.kernel.scheduler
@@ -98,7 +98,7 @@ class InlineDriver:
         try:
             scheduler.run()
         finally:
-            current_tasks.pop(self._loop, None)
+            current_tasks.pop(self.loop, None)
             for callback in self.after_run:
                 callback()
             self._set_alarm(scheduler.timers.next_due())
@@ -110,7 +110,7 @@ class InlineDriver:
             self._alarm.cancel()
         self._alarm_due = due
         if due is not None and not self._closed:
-            self._alarm = self._loop.call_at(due, self._ring)
+            self._alarm = self.loop.call_at(due, self._ring)
 
     def _ring(self) -> None:
         self._alarm = self._alarm_due = None

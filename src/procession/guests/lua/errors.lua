@@ -3,7 +3,7 @@
 local kit = ...
 
 local type, error, setmetatable, getmetatable, rawget = type, error, setmetatable, getmetatable, rawget
-local tostring, traceback, next = tostring, debug.traceback, next
+local tostring, traceback, next, find = tostring, debug.traceback, next, string.find
 
 local KINDS = {
   NOT_FOUND = "NotFound",
@@ -94,8 +94,18 @@ function methods.stack(err)
   return type(stack) == "string" and stack or ""
 end
 
+-- The message; of an exception of Python's with its type before: `KeyError: 'b'`. As in core/errors.py.
 function Error.__tostring(err)
-  local _, message = parts(err)
+  local kind, message, _, details = parts(err)
+  if (kind == "Internal" or kind == "Canceled") and type(details) == "table" then
+    local name, trace = rawget(details, "type"), rawget(details, "traceback")
+    if type(name) == "string" and type(trace) == "string" and name ~= kind and name ~= message then
+      local shown = name .. ": "
+      if find(trace, shown, 1, true) and find(message, shown, 1, true) ~= 1 then
+        return shown .. message
+      end
+    end
+  end
   return message
 end
 

@@ -57,6 +57,7 @@ end
 function programs.a_python_exception_is_an_error_with_its_type()
   local err = check.exit(spawn_monitored("fails")).error
   assert(err:kind() == errors.INTERNAL and err:message() == "kaboom" and err:details().type == "ValueError")
+  assert(tostring(err) == "ValueError: kaboom" and "it says " .. err == "it says ValueError: kaboom")
   check.contains(err:details().traceback, "partners.py")
   return true
 end
