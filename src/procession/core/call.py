@@ -106,7 +106,9 @@ class Waiting(_Awaited):
         finally:
             links.unwatch(self, process)
         result, error = exit.result, exit.error
+        # Nothing here may keep the error: with its cause it has the frames of another process.
         del exit
+        self._strand.value = None
         if error is None:
             return result
         try:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import logging
 
 _OURS = str(Path(__file__).parent.parent)
+_STEPS = tuple(str(Path(__file__).with_name(name)) for name in ("python.py", "tasks.py"))
+"""The files of what resumes the code of a process."""
+
 MAX_MESSAGE = 16_384
 """Characters of an exception's text that are kept; and of its traceback four times as many."""
 
@@ -58,16 +61,16 @@ def error_from_exception(raised: BaseException) -> Error:
         if isinstance(exc, SystemExit):  # its text alone, a number, would say nothing
             extra["code"] = exc.code if isinstance(exc.code, int) else 1
             error.message = f"SystemExit: {error.message}"
-    error.__cause__ = _without_our_frames(raised)
+    error.__cause__ = _without_steps(raised)
     return error
 
 
-def _without_our_frames(exc: BaseException) -> BaseException | None:
-    """What was raised, without the frames of the runtime below: they refer to the process."""
+def _without_steps(exc: BaseException) -> BaseException | None:
+    """What was raised, without the frames that have resumed the process, and refer to it."""
     trace = exc.__traceback__
     if trace is None:
         return None  # nobody has raised it: it came with the order to end
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+    while trace is not None and trace.tb_frame.f_code.co_filename in _STEPS:
         trace = trace.tb_next
     return exc.with_traceback(trace)
 
