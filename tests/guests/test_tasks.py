@@ -46,36 +46,52 @@ def subclass_factory(loop, coro, **options):
     return TheirTask(coro, loop=loop, **options)
 
 
-FACTORIES = [None, plain_factory, subclass_factory]
+FACTORIES = {"no factory": None, "plain": plain_factory, "subclass": subclass_factory}
 if sys.version_info >= (3, 12):
-    FACTORIES += [asyncio.eager_task_factory, asyncio.create_eager_task_factory(TheirTask)]
+    FACTORIES["eager"] = asyncio.eager_task_factory
+    FACTORIES["eager subclass"] = asyncio.create_eager_task_factory(TheirTask)
+
+WAYS = [
+    ("asyncio", "no factory", "main"),
+    ("uvloop", "no factory", "main"),
+    ("asyncio", "plain", "before"),
+    ("uvloop", "plain", "main"),
+    ("asyncio", "subclass", "main"),
+    ("asyncio", "eager", "before"),
+    ("uvloop", "eager", "main"),
+    ("asyncio", "eager subclass", "main"),
+]
+"""A loop, a task factory of the program, and where it is set."""
 
 
-@pytest.fixture(params=FACTORIES, ids=lambda factory: getattr(factory, "__name__", "no factory"))
-def factory(request):
-    """Every kind of task factory that a program may have."""
-    return request.param
-
-
-@pytest.fixture(params=["set before the node", "set in main"])
-def within(request, run, factory, loop_factory):
+@pytest.fixture(params=[way for way in WAYS if way[1] in FACTORIES], ids=" ".join)
+def within(request, run):
     """Run a body as the main of a process, with every kind of task factory on every loop."""
+    kind, name, where = request.param
+    loop_factory, factory = LOOPS[kind](), FACTORIES[name]
     check_that_it_works(loop_factory, factory)
 
     def make_loop():
         loop = loop_factory()
-        if request.param == "set before the node":
+        if where == "before":
             loop.set_task_factory(factory)
         return loop
 
     def within(body):
         async def main():
-            asyncio.get_running_loop().set_task_factory(factory)
+            if where == "main":
+                asyncio.get_running_loop().set_task_factory(factory)
             return await body()
 
         return run(main, loop_factory=make_loop)
 
     return within
+
+
+LOOPS = {
+    "asyncio": lambda: asyncio.new_event_loop,
+    "uvloop": lambda: pytest.importorskip("uvloop").new_event_loop,
+}
 
 
 def check_that_it_works(loop_factory, factory):
@@ -279,8 +295,8 @@ async def waits_with_a_limit(gate):
 async def groups(gate):
     with pytest.raises(ExceptionGroup):
         async with asyncio.TaskGroup() as group:
-            group.create_task(fails())
             group.create_task(asyncio.sleep(10))
+            group.create_task(fails())
     with pytest.raises(ExceptionGroup):
         async with anyio.create_task_group() as group:
             group.start_soon(fails)
@@ -447,7 +463,9 @@ def test_what_is_no_coroutine_cannot_be_a_task(run):
     run(main)
 
 
-def test_nodes_of_one_loop_stop_in_any_order_and_leave_it_as_it_was(factory, loop_factory):
+@pytest.mark.parametrize("name", FACTORIES)
+def test_nodes_of_one_loop_stop_in_any_order_and_leave_it_as_it_was(name, loop_factory):
+    factory = FACTORIES[name]
     check_that_it_works(loop_factory, factory)
 
     async def uncaught():
