@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-import procession
 from procession import Invalid, Node, NotFound, Unavailable, process, time
 
 
@@ -23,32 +22,6 @@ async def counter(start=0):
         total += message.payload
         if message.wants_reply:
             message.reply(total)
-
-
-def test_run_gives_the_result_of_main_or_raises_its_error():
-    async def fails():
-        raise ValueError("boom")
-
-    assert procession.run(double, 21) == 42
-    with pytest.raises(procession.Internal, match="boom"):
-        procession.run(fails)
-
-
-def test_run_ends_the_processes_that_main_leaves_behind():
-    log = []
-
-    async def cleaning():
-        try:
-            await idle()
-        finally:
-            log.append("cleaned up")
-
-    async def main():
-        process.spawn(cleaning, None)
-        await time.sleep("1ms")
-
-    procession.run(main)
-    assert log == ["cleaned up"]
 
 
 def test_a_node_starts_and_stops_twice_in_one_program(loop_factory):
@@ -258,17 +231,6 @@ def test_many_processes_come_and_go_and_leave_nothing(node):
     assert node(test) == 0, "no process may wait for the cycle collector"
 
 
-def test_run_lets_the_cycle_collector_look_less_often_and_sets_it_back():
-    import gc
-
-    async def main():
-        return list(gc.get_threshold())
-
-    before = gc.get_threshold()
-    assert procession.run(main) == [10_000, *before[1:]]
-    assert gc.get_threshold() == before
-
-
 def test_a_node_is_used_from_its_own_thread_only(node):
     async def test(node):
         for use in (lambda: node.spawn(idle), node.statistics, lambda: node.send("x", "t")):
@@ -291,25 +253,3 @@ def test_outside_callers_get_an_answer_when_the_node_stops(node):
         return [type(e).__name__ for e in await asyncio.gather(*waiting, return_exceptions=True)]
 
     assert node(test) == ["ProcessTerminated", "Unavailable", "ProcessTerminated"]
-
-
-def test_nodes_run_in_several_threads_at_once():
-    def in_thread(n):
-        async def main():
-            pid = process.spawn(counter, None)
-            return [await process.call(pid, "add", n) for _ in range(200)][-1]
-
-        return procession.run(main)
-
-    async def program():
-        return await asyncio.gather(*(asyncio.to_thread(in_thread, n) for n in range(1, 5)))
-
-    assert asyncio.run(program()) == [200, 400, 600, 800]
-
-
-def test_run_inside_a_running_loop_says_what_to_use():
-    async def program():
-        with pytest.raises(Invalid, match="use `Node`"):
-            procession.run(double, 1)
-
-    asyncio.run(program())

@@ -1,6 +1,7 @@
 """Python processes and asyncio: whatever asyncio can await, a process can."""
 
 import asyncio
+import contextlib
 import contextvars
 import sys
 import threading
@@ -13,7 +14,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from procession import Invalid, channel, process, time
+from procession import Internal, Invalid, Node, channel, process, time
 
 pytestmark = pytest.mark.semantics("11.3")
 
@@ -398,3 +399,71 @@ def test_an_async_generator_that_is_left_open_is_closed(within):
 
     within(body)
     assert log == ["closed"]
+
+
+def test_a_library_may_have_a_callback_when_the_current_task_is_done(run, loop_factory):
+    called = []
+
+    async def child(how):
+        me = asyncio.current_task()
+        for name in ("first", "second", "third"):
+            me.add_done_callback(lambda task, name=name: called.append((name, task)))
+        me.add_done_callback(called.append)
+        assert me.remove_done_callback(called.append) == 1
+        assert me.remove_done_callback(called.append) == 0
+        with pytest.raises(asyncio.InvalidStateError):
+            me.result()
+        if how == "fails":
+            raise ValueError("boom")
+        return "fine"
+
+    async def main():
+        for how in ("works", "fails"):
+            with contextlib.suppress(Internal):
+                await process.exec(child, None, how)
+            while len(called) < 3:
+                await asyncio.sleep(0)
+            assert [name for name, _ in called] == ["first", "second", "third"]
+            task = called[0][1]
+            assert task.done()
+            if how == "works":
+                assert (task.result(), task.exception()) == ("fine", None)
+            else:
+                with pytest.raises(Internal, match="boom"):
+                    task.result()
+            called.clear()
+            late = []
+            task.add_done_callback(late.append)
+            while not late:
+                await asyncio.sleep(0)
+
+    run(main, loop_factory=loop_factory)
+
+
+def test_anyio_threads_and_paths_work_in_a_loop_that_nobody_runs_until_complete(
+    loop_factory, tmp_path
+):
+    (tmp_path / "file").write_text("hello")
+
+    async def main():
+        got = await anyio.to_thread.run_sync(lambda: threading.get_ident())
+        return [got != threading.get_ident(), await anyio.Path(tmp_path / "file").read_text()]
+
+    async def program():
+        before = threading.active_count()
+        async with Node() as node:
+            results = [await node.exec(main) for _ in range(3)]
+        while threading.active_count() > before:
+            await asyncio.sleep(0.001)  # the threads end with the processes
+        return results
+
+    loop = loop_factory()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        results = asyncio.run_coroutine_threadsafe(program(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+    assert results == [[True, "hello"]] * 3
