@@ -10,6 +10,9 @@ import pytest
 PROCESSION = Path(sys.executable).parent / "procession"
 
 MAIN = """
+import asyncio
+import sys
+
 from procession import process, time
 
 async def shows(*args):
@@ -20,6 +23,13 @@ async def returns(what):
 
 async def fails(*args):
     raise ValueError("kaboom")
+
+async def exits(how, code):
+    if how == "task":
+        await asyncio.create_task(exits("main", code))
+    if how == "child":
+        await process.exec("app:exits", None, "main", code)
+    sys.exit(int(code) if code.isdecimal() else code)
 
 async def where():
     print(process.pid())
@@ -41,7 +51,7 @@ async def child():
 def plain():
     pass
 """
-METHODS = ("shows", "returns", "fails", "where", "one", "leaves_a_child", "child", "plain")
+METHODS = ("shows", "returns", "fails", "exits", "where", "one", "leaves_a_child", "child", "plain")
 
 
 def procession(*args, cwd=None):
@@ -66,6 +76,7 @@ def app(tmp_path_factory):
     ]
     entries += [
         "  - {name: other, kind: process.host}",
+        "  - {name: workers, kind: process.host, host: {os_workers: 1}}",
         '  - {name: missing, kind: process.py, source: "file://code.py", method: shwos}',
         '  - {name: broken, kind: process.py, source: "file://broken.py"}',
         '  - {name: explodes, kind: process.py, source: "file://explodes.py"}',
@@ -211,6 +222,32 @@ def test_the_exit_code_tells_the_result(app, result, code):
 )
 def test_an_integer_that_is_no_exit_code_does_not_read_as_success(app, result):
     assert procession("run", app, "-x", "app:returns", result).returncode != 0
+
+
+@pytest.mark.semantics("7.1", "14.4")
+@pytest.mark.parametrize(
+    ("how", "code", "exit_code", "err"),
+    [
+        ("main", "3", 3, ""),
+        ("main", "0", 0, ""),
+        ("main", "enough", 1, "enough\n"),
+        ("task", "3", 3, ""),
+        ("task", "0", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("host", ["app:main", "app:workers"])
+def test_sys_exit_in_main_is_the_exit_code(app, how, code, exit_code, err, host):
+    done = procession("run", app, "-x", "app:exits", "--host", host, how, code)
+    assert done.returncode == exit_code
+    if host == "app:main":
+        assert done.stderr == err
+
+
+@pytest.mark.semantics("7.1", "14.4")
+def test_sys_exit_in_another_process_is_an_error(app):
+    done = procession("run", app, "-x", "app:exits", "child", "3")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: app:exits: SystemExit: 3"
 
 
 @pytest.mark.semantics("14.4")

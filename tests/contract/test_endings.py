@@ -87,7 +87,7 @@ class Hostile(Exception):
         (Hostile(), "its text cannot be had"),
         (ValueError("\udcff"), r"\\udcff"),
         (ValueError("x" * 1_000_000), "x" * 1000),
-        (SystemExit(3), "3"),
+        (SystemExit(3), "SystemExit: 3"),
         (GeneratorExit(), "GeneratorExit"),
         (StopAsyncIteration("s"), "s"),
         (ExceptionGroup("many", [ValueError("a"), KeyError("b")]), "many"),

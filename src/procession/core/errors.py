@@ -52,7 +52,7 @@ class Error(Exception):
                 and isinstance(trace, str)
                 and kind not in (self.kind, self.message)
                 and f"{kind}: " in trace  # else the type is something else of the user's
-                and not self.message.startswith(f"{kind}: ")
+                and f"{kind}: " not in self.message
             ):
                 return f"{kind}: {self.message}"
         return self.message

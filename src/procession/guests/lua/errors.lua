@@ -101,7 +101,7 @@ function Error.__tostring(err)
     local name, trace = rawget(details, "type"), rawget(details, "traceback")
     if type(name) == "string" and type(trace) == "string" and name ~= kind and name ~= message then
       local shown = name .. ": "
-      if find(trace, shown, 1, true) and find(message, shown, 1, true) ~= 1 then
+      if find(trace, shown, 1, true) and not find(message, shown, 1, true) then
         return shown .. message
       end
     end
