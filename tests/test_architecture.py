@@ -75,7 +75,10 @@ def test_the_core_knows_no_loop_thread_socket_clock_or_chance(path):
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("asyncio", {"guests", "hosts", "node", "worker", "supervision", "cli"}),
+        (
+            "asyncio",
+            {"guests", "hosts", "node", "program", "signals", "worker", "supervision", "cli"},
+        ),
         ("yaml", {"manifest"}),
         ("click", {"cli"}),
         ("structlog", {"cli"}),

@@ -30,7 +30,7 @@ from procession.core.kernel import terminated
 from procession.core.process import LINK_FAILURE, current_process
 from procession.guests.failure import describe, is_system_exit, log_with_traceback, traceback_of
 from procession.guests.lua.guest import LuaGuest
-from procession.guests.python import PythonGuest
+from procession.guests.python_guest import PythonGuest
 from procession.guests.source import PythonSources
 from procession.hosts.inline import InlineDriver
 from procession.hosts.os_workers import OsWorkers, importable_reference

@@ -15,15 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import inspect
 import logging
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Canceled, Error, Invalid, NotFound, Terminated
+from procession.core.errors import Canceled, Error, Terminated
 from procession.core.process import Process, current_process
-from procession.core.scheduler import NOTHING, PARKED, Strand
-from procession.guests.arguments import ArgumentTypes
+from procession.core.scheduler import NOTHING, PARKED
 from procession.guests.failure import (
     describe,
     error_from_exception,
@@ -31,11 +29,11 @@ from procession.guests.failure import (
     only_one,
     traceback_of,
 )
-from procession.guests.tasks import Belongings, TaskHooks
+from procession.guests.tasks import Belongings
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from collections.abc import Callable, Coroutine, Generator
 
     from procession.core.host import Host
     from procession.core.kernel import Kernel
@@ -425,58 +423,6 @@ def running_process() -> PythonProcess | None:
     return process if isinstance(process, PythonProcess) and process.alive else None
 
 
-class TaskStrand(Strand):
-    """An asyncio task that waits at a channel, timer or call: it is woken through a future."""
-
-    __slots__ = ("trap",)
-
-    def __init__(self, kernel: Kernel) -> None:
-        super().__init__(kernel.scheduler)
-        self.trap = asyncio.get_running_loop().create_future()  # type: ignore[misc]
-        self.trap._asyncio_future_blocking = True
-
-    def wake(self, value: Any) -> None:
-        """Make the task ready. It may have been cancelled meanwhile: then `park` gives back."""
-        self.value = value
-        self.parked = None
-        if not self.trap.done():
-            self.trap.set_result(None)
-
-
-class PythonGuest:
-    """Python processes on one event loop."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
-        self.loop = loop
-        # A process starts in the context of its node, so that nothing leaks between processes.
-        self.new_context = context.copy
-        self._hooks = TaskHooks.join(loop, running_process)
-
-    def close(self) -> None:
-        """Give the loop back as it was."""
-        self._hooks.leave()
-
-    def program(self, function: Callable[..., Any], entry: str) -> PythonProgram:
-        """A function, ready to be spawned. Raises NotFound unless it is an `async def`."""
-        if not inspect.iscoroutinefunction(function):
-            raise NotFound(
-                f"entry not found: {entry} is no process, which starts with `async def`, but of "
-                f"type {type(function).__name__}"
-            )
-        return PythonProgram(self, function, entry)
-
-    def adopt(self, kernel: Kernel) -> Strand:
-        """A strand for the asyncio task that is running.
-
-        The wait of a task that has outlived its process is cancelled.
-        """
-        strand = TaskStrand(kernel)
-        process = current_process.get(None)
-        if process is not None and not process.alive:
-            strand.trap.cancel("its process has ended")
-        return strand
-
-
 class Upgrade:
     """What a process yields to go on as another program."""
 
@@ -489,35 +435,3 @@ class Upgrade:
 
     def __await__(self) -> Generator[Any, None, None]:
         yield self
-
-
-class PythonProgram:
-    """An `async def` that can be spawned."""
-
-    __slots__ = ("_guest", "_types", "entry", "function")
-
-    def __init__(self, guest: PythonGuest, function: Callable[..., Any], entry: str) -> None:
-        self._guest = guest
-        self.function = function
-        self.entry = entry
-        self._types = ArgumentTypes(function)
-
-    def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any]) -> PythonProcess:
-        """A process about to run. Raises Invalid if the arguments do not fit main."""
-        coro = self._call(args)
-        guest = self._guest
-        return PythonProcess(kernel, host, pid, self.entry, coro, guest.loop, guest.new_context())
-
-    def replace(self, process: Process, args: Sequence[Any]) -> Upgrade:
-        """What a process awaits to become this program. Raises Invalid."""
-        if not isinstance(process, PythonProcess):
-            raise Invalid(f"{self.entry} is Python: only a Python process can become it")
-        return Upgrade(self.entry, self._call(args), self._guest.new_context())
-
-    def _call(self, args: Sequence[Any]) -> Coroutine[Any, Any, Any]:
-        if self._types:
-            args = self._types.fit(args, self.entry)
-        try:
-            return self.function(*args)  # type: ignore[no-any-return]
-        except TypeError as error:
-            raise Invalid(f"{self.entry}: the arguments do not fit: {error}") from None
