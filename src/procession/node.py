@@ -16,7 +16,6 @@ import random
 import sys
 from itertools import count
 from pathlib import Path
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -112,7 +111,7 @@ class Node:
     async def start(self) -> None:
         """Be ready to spawn. A node that was stopped may start again, with new processes."""
         if self._driver is not None:
-            self._check_caller(self._driver)
+            self._driver.check_caller()
             raise Invalid("the node is running already")
         loop = asyncio.get_running_loop()
         self._guest = guest = PythonGuest(loop, contextvars.copy_context())
@@ -189,7 +188,7 @@ class Node:
         driver, guest = self._driver, self._guest
         if driver is None or guest is None:
             return
-        self._check_caller(driver)
+        driver.check_caller()
         kernel = driver.kernel
         caller = current_process.get(None)
         if caller is not None and caller.alive and caller.kernel is kernel:
@@ -270,10 +269,7 @@ class Node:
         return self._kernel.spawn(None, entry, host or self._default_host, args).pid
 
     async def exec(self, entry: Entry, host: str | None = None, /, *args: Any) -> Any:
-        """Spawn a process, wait for its end and return its result; its error is raised.
-
-        See `procession.process.exec`.
-        """
+        """Spawn a process, wait for its end, return its result. See `procession.process.exec`."""
         return await self._kernel.execute(None, entry, host or self._default_host, args)
 
     async def _exec_main(self, entry: Entry, args: tuple[Any, ...]) -> Any:
@@ -281,9 +277,8 @@ class Node:
         kernel = self._kernel
         process = kernel.spawn(None, entry, self._default_host, args, to_execute=True)
         result = await Waiting(kernel.scheduler).run(process)
-        exit: SystemExit | None = getattr(process, "system_exit", None)
-        if exit is not None:
-            raise exit
+        if hasattr(process, "system_exit"):
+            raise process.system_exit
         return result
 
     def send(self, dest: str, topic: str, /, *payload: Any) -> Literal[True]:
@@ -299,9 +294,8 @@ class Node:
         return await self._kernel.call(None, dest, topic, payload, limit)
 
     async def wait(self, dest: str, /) -> Any:
-        """Wait for the end of a process and return its result; its error is raised.
+        """Wait for the end of a process, return its result. See `procession.process.exec`.
 
-        The `__cause__` of that is what the process has raised, if it runs in this OS process.
         Raises NotFound if it is dead already.
         """
         return await self._kernel.wait(dest)
@@ -406,22 +400,8 @@ class Node:
     def _kernel(self) -> Kernel:
         if self._driver is None:
             raise Invalid("the node is not running: use `async with Node(...) as node`")
-        self._check_caller(self._driver)
+        self._driver.check_caller()
         return self._driver.kernel
-
-    def _check_caller(self, driver: InlineDriver) -> None:
-        """Raise Invalid unless it is used from its own thread, and its own loop if one runs."""
-        if driver.kernel.scheduler.thread != get_ident():
-            raise Invalid(
-                "called from another thread than the node runs in: use "
-                "`loop.call_soon_threadsafe` or `asyncio.run_coroutine_threadsafe`"
-            )
-        running = asyncio._get_running_loop()
-        if running is not None and running is not driver.loop:
-            raise Invalid(
-                "called from another event loop than the node was started in: that one does not "
-                "run meanwhile, so nothing would ever happen; start a node in each loop"
-            )
 
     def _load(self, entry: Any, to_execute: bool) -> Program:
         """The program of an entry reference or a Python function.

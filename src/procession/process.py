@@ -131,7 +131,8 @@ async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:
     """Spawn a process, wait for its end and return its result; its error is raised.
 
     The entry may also be a function of the manifest (kind `function.py`). If the caller is
-    cancelled or ends while it waits, the process is ended too.
+    cancelled or ends while it waits, the process is ended too. What it has raised is the
+    `__cause__` of its error, unless it runs in another OS process.
     """
     me = current()
     return await me.kernel.execute(me, entry, host, args)

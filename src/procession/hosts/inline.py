@@ -6,16 +6,17 @@ tasks of a surrounding program get their turn in between.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from procession.core.errors import Invalid
 from procession.core.kernel import Kernel
 from procession.guests.python import current_tasks
 from procession.hosts.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator
 
     from procession.core.event import Event
@@ -65,6 +66,20 @@ class InlineDriver:
         self._watchdog.close()
         if self._alarm is not None:
             self._alarm.cancel()
+
+    def check_caller(self) -> None:
+        """Raise Invalid unless called from its own thread, and in its own loop if one runs."""
+        if self.kernel.scheduler.thread != threading.get_ident():
+            raise Invalid(
+                "called from another thread than the node runs in: use "
+                "`loop.call_soon_threadsafe` or `asyncio.run_coroutine_threadsafe`"
+            )
+        running = asyncio._get_running_loop()
+        if running is not None and running is not self.loop:
+            raise Invalid(
+                "called from another event loop than the node was started in, which does not run "
+                "meanwhile, so nothing would ever happen: start a node in each loop"
+            )
 
     def call_after_run(self, callback: Callable[[], None]) -> None:
         """Have `callback` called soon, if no slice is under way or to come."""

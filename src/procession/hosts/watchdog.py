@@ -50,6 +50,7 @@ from procession.hosts.frames import (
 from procession.hosts.urgent import StepLimitExceeded, Verdict, urgent
 
 if TYPE_CHECKING:
+    from asyncio import Task
     from types import FrameType
 
     from procession.core.errors import Error
@@ -203,7 +204,7 @@ class Watchdog:
                 self.asleep = False
                 idle = 0
 
-    def _current_task(self) -> asyncio.Task[Any] | None:
+    def _current_task(self) -> Task[Any] | None:
         task = asyncio.current_task(self._loop)
         return task if process_of(task) is not None else None
 
@@ -231,7 +232,7 @@ class Watchdog:
         return held
 
     def _look(
-        self, strand: Strand | None, task: asyncio.Task[Any] | None, tick: float, starved: float
+        self, strand: Strand | None, task: Task[Any] | None, tick: float, starved: float
     ) -> float:
         """Look at what is at work; the seconds until the next look."""
         now = self._looked  # and no later: between the two the lock may have been lost for long
@@ -263,9 +264,7 @@ class Watchdog:
             return min(tick, self._next_try - now)
         return self._strike(process, elapsed, now, tick)
 
-    def _begin(
-        self, key: int, strand: Strand | None, task: asyncio.Task[Any] | None, now: float
-    ) -> None:
+    def _begin(self, key: int, strand: Strand | None, task: Task[Any] | None, now: float) -> None:
         """A step that was not seen before."""
         self._forget()
         self._since = now
