@@ -172,6 +172,25 @@ def test_an_app_folder_without_manifest_serves_importable_references(tmp_path):
     assert asyncio.run(program()) == 5
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_cleanup_of_a_host_is_that_of_its_processes_wherever_they_run(tmp_path, workers):
+    (tmp_path / "_index.yaml").write_text(
+        'version: "1.0"\nnamespace: app\nentries:\n'
+        f"- {{name: processes, kind: process.host, host: {{cleanup: 3s, os_workers: {workers}}}}}\n"
+    )
+    (tmp_path / "inward.py").write_text(
+        "from procession.core.process import current_process\n"
+        "async def look():\n"
+        "    return current_process.get().host.cleanup\n"
+    )
+
+    async def main():
+        async with Node(tmp_path) as node:
+            return await node.exec("inward:look", None)
+
+    assert asyncio.run(main()) == 3.0
+
+
 def test_one_source_file_is_loaded_once_for_all_its_entries(tmp_path):
     (tmp_path / "_index.yaml").write_text("""
 version: "1.0"

@@ -144,6 +144,7 @@ class Node:
                 max_processes=options.max_processes,
                 mailbox=options.mailbox,
                 step_limit=options.step_limit,
+                cleanup=options.cleanup,
             )
             driver.kernel.hosts[id] = host
             if options.os_workers:

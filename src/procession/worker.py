@@ -146,7 +146,11 @@ class WorkerNode(Node):
             options = self._host_options(id)
             limit = -(-options.max_processes // self._config["count"])
             host = Host(
-                id, max_processes=limit, mailbox=options.mailbox, step_limit=options.step_limit
+                id,
+                max_processes=limit,
+                mailbox=options.mailbox,
+                step_limit=options.step_limit,
+                cleanup=options.cleanup,
             )
             driver.kernel.hosts[id] = host
             host.pool = _Elsewhere(self)

@@ -274,6 +274,7 @@ def test_a_host_without_options_has_the_defaults(app, kind):
         max_processes=0,
         mailbox=100_000,
         step_limit=5.0,
+        cleanup=1.0,
         os_workers=0,
         lua=LuaOptions(state="shared", memory=64 * 1024 * 1024),
     )
@@ -290,6 +291,7 @@ def test_a_host_with_all_options(app, kind):
     max_processes: 10
     mailbox: 1
     step_limit: 1m30s
+    cleanup: 250ms
     os_workers: 4
     lua: {{state: own, memory: 512KiB}}
     workers: 16
@@ -303,6 +305,7 @@ def test_a_host_with_all_options(app, kind):
         max_processes=10,
         mailbox=1,
         step_limit=90.0,
+        cleanup=0.25,
         os_workers=4,
         lua=LuaOptions(state="own", memory=512 * 1024),
     )
@@ -322,6 +325,12 @@ def test_memory_has_a_unit_or_is_in_bytes(app, memory, size):
 def test_a_step_limit_is_a_duration(app, limit, seconds):
     app.declare(f"{HOST}  host: {{step_limit: {limit}}}")
     assert app.entry("app:processes").host.step_limit == seconds
+
+
+@pytest.mark.parametrize("none", ["0", "0s", "'0'"])
+def test_a_host_may_leave_no_time_to_clean_up(app, none):
+    app.declare(f"{HOST}  host: {{cleanup: {none}}}")
+    assert app.entry("app:processes").host.cleanup == 0
 
 
 @pytest.mark.parametrize("empty", ["", "  host:\n", "  host: {lua: }\n", "  lifecycle:\n"])
@@ -350,6 +359,8 @@ MEMORY = "expected a number of bytes, or a size such as 64MiB, got"
         ("step_limit: -1s", "step_limit: expected a duration longer than zero, got '-1s'"),
         ("step_limit: no", 'step_limit: expected a duration such as "5s", got false'),
         ("step_limit: {}", 'step_limit: expected a duration such as "5s", got a mapping'),
+        ("cleanup: -1s", "cleanup: expected a duration of zero or more, got '-1s'"),
+        ("cleanup: false", 'cleanup: expected a duration such as "5s", got false'),
         ("step_limit: .inf", "step_limit: a duration of inf seconds has no end"),
         (
             "step_limit: soon",

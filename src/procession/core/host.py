@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MAILBOX = 100_000
 DEFAULT_STEP_LIMIT = 5.0
+DEFAULT_CLEANUP = 1.0
 
 
 class Pool(Protocol):
@@ -30,6 +31,7 @@ class Host:
     """The bookkeeping of one host; zero `max_processes` means no limit."""
 
     __slots__ = (
+        "cleanup",
         "id",
         "mailbox",
         "max_processes",
@@ -47,12 +49,15 @@ class Host:
         max_processes: int = 0,
         mailbox: int = DEFAULT_MAILBOX,
         step_limit: float = DEFAULT_STEP_LIMIT,
+        cleanup: float = DEFAULT_CLEANUP,
     ) -> None:
         self.id = host_id
         self.max_processes = max_processes
         self.mailbox = mailbox
         self.step_limit = step_limit
         """Seconds that a process may compute without a wait. SEMANTICS 11.4."""
+        self.cleanup = cleanup
+        """Seconds that a process may wait while it cleans up, once terminated. SEMANTICS 7.3."""
         self.pid_prefix = pid_prefix(host_id)
         self.population = 0
         self.pool: Pool | None = None

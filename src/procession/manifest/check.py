@@ -96,12 +96,24 @@ def one_of(*words: str) -> Callable[[Any], Any]:
 
 def duration(value: Any) -> float:
     """The seconds of a duration that is longer than nothing."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise Invalid(f'expected a duration such as "5s", got {shown(value)}')
-    result = seconds(value)
+    result = _seconds(value)
     if result <= 0:
         raise Invalid(f"expected a duration longer than zero, got {shown(value)}")
     return result
+
+
+def duration_or_zero(value: Any) -> float:
+    """The seconds of a duration; zero is one."""
+    result = _seconds(value)
+    if result < 0:
+        raise Invalid(f"expected a duration of zero or more, got {shown(value)}")
+    return result
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise Invalid(f'expected a duration such as "5s", got {shown(value)}')
+    return seconds(value)
 
 
 def memory(value: Any) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 
 from procession.core.errors import Invalid
-from procession.core.host import DEFAULT_MAILBOX
+from procession.core.host import DEFAULT_CLEANUP, DEFAULT_MAILBOX, DEFAULT_STEP_LIMIT
 from procession.manifest import check
 from procession.manifest.section import Section, items, mapping
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     FindSource = Callable[[Any], Path | None]
     ReadFields = Callable[[Section, FindSource], dict[str, Any]]
 
-DEFAULT_STEP_LIMIT = 5.0
 DEFAULT_LUA_MEMORY = 64 << 20
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
@@ -82,6 +81,7 @@ class HostOptions(msgspec.Struct, frozen=True):
     max_processes: int = 0
     mailbox: int = DEFAULT_MAILBOX
     step_limit: float = DEFAULT_STEP_LIMIT
+    cleanup: float = DEFAULT_CLEANUP
     os_workers: int = 0
     worker_memory: int = 0
     lua: LuaOptions = LuaOptions()
@@ -217,6 +217,7 @@ _HOST_CHECKS: dict[str, Check] = {
     "max_processes": check.integer(),
     "mailbox": check.integer(1),
     "step_limit": check.duration,
+    "cleanup": check.duration_or_zero,
     "os_workers": check.integer(),
     "worker_memory": check.memory,
 }
