@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core.duration import seconds
 from procession.core.errors import Invalid, did_you_mean
+from procession.core.names import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,12 @@ def namespace(value: Any) -> str:
     """Identifiers with dots between."""
     if not _NAMESPACE.fullmatch(text(value)):
         raise Invalid(f"{shown(value)} is no namespace: write dotted identifiers, such as app.jobs")
+    return str(value)
+
+
+def process_name(value: Any) -> str:
+    """A name under which a process can be registered."""
+    check_name(text(value))
     return str(value)
 
 

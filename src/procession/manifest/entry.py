@@ -115,21 +115,32 @@ class Lifecycle(msgspec.Struct, frozen=True):
 
 
 class ServiceEntry(Declared, frozen=True, kw_only=True):
-    """`process.service`: a process that is kept running on a host. `input` are its arguments."""
+    """`process.service`: a process that is kept running on a host. `input` are its arguments.
+
+    `register` is the name under which it is registered before it runs, if any: `name` is that of
+    the entry. With `ready` it has started once it has said so, not at its first wait.
+    """
 
     process: str
     host: str
     input: list[Any]
+    register: str | None = None
+    ready: bool = False
     lifecycle: Lifecycle
 
 
-class ChildOptions(msgspec.Struct, frozen=True):
-    """A child of a supervisor. `shutdown`: seconds, `brutal_kill`, or None: without limit."""
+class ChildOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """A child of a supervisor. `shutdown`: seconds, `brutal_kill`, or None: without limit.
+
+    `name` is registered for it before it runs. With `ready`, its start takes until it says so.
+    """
 
     id: str
     process: str
     host: str | None
     args: list[Any]
+    name: str | None = None
+    ready: bool = False
     restart: Restart
     shutdown: float | str | None
 
@@ -270,10 +281,12 @@ def change_host(options: HostOptions, name: str, value: Any) -> HostOptions:
 
 def _read_service(section: Section, find: FindSource) -> dict[str, Any]:
     lifecycle = section.section("lifecycle")
-    fields = {
+    fields: dict[str, Any] = {
         "process": section.require("process", check.reference, ""),
         "host": section.require("host", check.reference, ""),
         "input": section.take("input", items, []),
+        "register": section.take("register", check.process_name, None),
+        "ready": section.take("ready", check.flag, False),
         "lifecycle": Lifecycle(
             auto_start=lifecycle.take("auto_start", check.flag, False),
             requires=lifecycle.items("requires", check.reference),
@@ -321,12 +334,15 @@ def _read_supervisor(section: Section, find: FindSource) -> dict[str, Any]:
     }
     section.expect("children")
     ids: dict[str, int] = {}
+    names: dict[str, int] = {}
     for index, child in enumerate(section.sections("children")):
         options = _read_child(child)
         children.append(options)
         if options.id and ids.setdefault(options.id, index) != index:
             key = "id" if "id" in child else "process"
             child.report(f"two children have the id {check.shown(options.id)}", key)
+        if options.name and names.setdefault(options.name, index) != index:
+            child.report(f"two children have the name {check.shown(options.name)}", "name")
         child.close()
     if strategy == "dynamic" and "children" in section and len(ids) != 1:
         section.report("a dynamic supervisor has one child: the pattern of all", "children")
@@ -340,6 +356,8 @@ def _read_child(section: Section) -> ChildOptions:
         process=process,
         host=section.take("host", check.reference, None),
         args=section.take("args", items, []),
+        name=section.take("name", check.process_name, None),
+        ready=section.take("ready", check.flag, False),
         restart=section.take("restart", check.one_of(*get_args(Restart)), "permanent"),
         shutdown=section.take("shutdown", _shutdown, DEFAULT_SHUTDOWN),
     )
