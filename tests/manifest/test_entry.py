@@ -144,7 +144,7 @@ def test_lua_code_is_not_importable_by_python(app):
         ("modules: time", "modules: expected a list, got 'time'"),
         ("modules: [time, 5]", "modules[1]: expected a string, got 5"),
         ("imports: [a]", "imports: expected a mapping, got a list"),
-        ("imports: {a: b}", "imports.a: expected an entry id such as app:worker, got 'b'"),
+        ("imports: {a: b c}", "imports.a: expected an entry id such as app:worker, got 'b c'"),
         ("imports: {a: ':b'}", "imports.a: expected an entry id such as app:worker, got ':b'"),
         ("imports: {a: 'b:'}", "imports.a: expected an entry id such as app:worker, got 'b:'"),
         ("imports: {a: [b]}", "imports.a: expected a string, got a list"),
@@ -457,8 +457,8 @@ def test_a_service_needs_a_process_and_a_host(app):
         ),
         ("lifecycle: {requires: x}", "lifecycle.requires: expected a list, got 'x'"),
         (
-            "lifecycle: {requires: [x]}",
-            "lifecycle.requires[0]: expected an entry id such as app:worker, got 'x'",
+            "lifecycle: {requires: [x/y]}",
+            "lifecycle.requires[0]: expected an entry id such as app:worker, got 'x/y'",
         ),
         (
             "lifecycle: {require: []}",
@@ -473,8 +473,8 @@ def test_a_wrong_key_of_a_service_is_named(app, key, error):
     assert app.error() == f"_index.yaml:4: app:s: {error}"
 
 
-@pytest.mark.parametrize("reference", ["worker", "app", "app:a b", "a-b:c", "1a:b", "app:", "5"])
-def test_a_reference_is_a_namespace_and_a_name(app, reference):
+@pytest.mark.parametrize("reference", ["a b", "app:a b", "a-b:c", "1a:b", "app:", ":a", "a:b:c"])
+def test_a_reference_is_a_name_with_or_without_a_namespace(app, reference):
     app.declare(
         f"{HOST}- {{name: s, kind: process.service, host: 'app:processes', process: '{reference}'}}"
     )

@@ -136,10 +136,14 @@ def test_a_file_may_declare_no_entries(app, tail):
     assert app.load().entries == {}
 
 
+def test_the_version_may_be_left_out(app):
+    app.write("_index.yaml", "namespace: app\nentries: [{name: h, kind: process.host}]\n")
+    assert list(app.load().entries) == ["app:h"]
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("namespace: app", "1: version: this key is required"),
         (
             "namespace: app\nversion: 2",
             '2: version: expected "1.0", the one version there is, got 2',

@@ -26,10 +26,10 @@ def shop(app):
     return app
 
 
-def service(name="s", process="app:worker", host="app:processes", requires=()):
+def service(name="s", process="app:worker", host="app:processes", requires=(), depends_on=()):
     return (
         f'- {{name: {name}, kind: process.service, process: "{process}", host: "{host}", '
-        f"lifecycle: {{requires: {list(requires)}}}}}\n"
+        f"lifecycle: {{requires: {list(requires)}, depends_on: {list(depends_on)}}}}}\n"
     )
 
 
@@ -130,6 +130,65 @@ def test_references_reach_into_other_files_and_namespaces(shop):
     assert shop.entry("a:s").lifecycle.requires == ["app:worker"]
 
 
+@pytest.mark.semantics("14.1")
+def test_a_name_alone_is_a_reference_within_its_namespace(shop):
+    shop.declare("")
+    shop.write("b/x.lua")
+    shop.write(
+        "b/_index.yaml",
+        """
+        namespace: b
+        entries:
+        - {name: processes, kind: process.host}
+        - {name: worker, kind: process.py, python: "shop:work"}
+        - {name: util-1.0, kind: library.lua, source: "file://x.lua"}
+        - {name: x, kind: process.lua, source: "file://x.lua", imports: {util: util-1.0}}
+        - {name: first, kind: process.service, process: "app:worker", host: processes}
+        - name: second
+          kind: process.service
+          process: worker
+          host: processes
+          lifecycle: {requires: [first]}
+        - name: tree
+          kind: process.supervisor
+          host: processes
+          children: [{process: worker, host: processes}]
+        """,
+    )
+    entries = shop.load().entries
+    assert entries["b:x"].imports == {"util": "b:util-1.0"}
+    assert entries["b:second"].process == "b:worker"
+    assert entries["b:second"].host == "b:processes"
+    assert entries["b:second"].lifecycle.requires == ["b:first"]
+    assert entries["b:tree"].host == "b:processes"
+    (child,) = entries["b:tree"].children
+    assert (child.id, child.process, child.host) == ("b:worker", "b:worker", "b:processes")
+
+
+def test_a_name_alone_that_is_only_in_another_namespace_suggests_that_one(shop):
+    shop.declare("")
+    shop.write(
+        "b/_index.yaml",
+        "namespace: b\nentries:\n"
+        "- {name: s, kind: process.service, process: worker, host: processes}\n",
+    )
+    assert shop.errors() == [
+        "b/_index.yaml:3: b:s: process: there is no entry 'b:worker'; did you mean 'app:worker'?",
+        "b/_index.yaml:3: b:s: host: there is no entry 'b:processes'; "
+        "did you mean 'app:processes'?",
+    ]
+
+
+def test_a_name_alone_is_no_second_error_where_the_namespace_is_wrong(shop):
+    shop.declare("")
+    shop.write(
+        "b/_index.yaml",
+        "namespace: a-b\nentries:\n"
+        "- {name: s, kind: process.service, process: worker, host: processes}\n",
+    )
+    assert shop.error().startswith("b/_index.yaml:1: namespace: ")
+
+
 def test_a_reference_to_an_entry_that_is_wrong_is_no_second_error(shop):
     shop.declare(
         service(host="app:h", process="app:p")
@@ -173,6 +232,18 @@ def test_a_cycle_of_requirements_is_told_with_its_members(shop, requires, line, 
     assert shop.error() == (f"_index.yaml:{line}: {first}: lifecycle.requires[0]: a cycle: {cycle}")
 
 
+def test_a_cycle_is_told_at_the_key_that_closes_it(shop):
+    shop.declare(service("a", requires=["app:b"]) + service("b", depends_on=["app:a"]))
+    assert shop.error() == (
+        "_index.yaml:4: app:a: lifecycle.requires[0]: a cycle: app:a requires app:b requires app:a"
+    )
+    shop.declare(service("a", depends_on=["app:worker", "b"]) + service("b", depends_on=["a"]))
+    assert shop.error() == (
+        "_index.yaml:4: app:a: lifecycle.depends_on[1]: a cycle: "
+        "app:a requires app:b requires app:a"
+    )
+
+
 def test_every_cycle_is_told(shop):
     shop.declare(
         service("a", requires=["app:processes", "app:b"])
@@ -205,3 +276,13 @@ def test_services_start_after_those_that_they_require(shop):
     )
     order = [one.name for one in start_order(shop.load())]
     assert order == ["log", "database", "cache", "api"]
+
+
+def test_depends_on_is_another_word_for_requires(shop):
+    shop.declare(
+        service("api", requires=["app:database"], depends_on=["app:cache", "app:database"])
+        + service("cache", depends_on=["app:database", "app:processes"])
+        + service("database")
+    )
+    order = [one.name for one in start_order(shop.load())]
+    assert order == ["database", "cache", "api"]

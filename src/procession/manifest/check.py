@@ -149,9 +149,14 @@ def process_name(value: Any) -> str:
     return str(value)
 
 
-def reference(value: Any) -> str:
-    """The id of an entry, which may or may not exist."""
-    space, _, word = text(value).partition(":")
+def reference(value: Any, home: str) -> str:
+    """The id of an entry, which may or may not exist; a name alone is one of the namespace `home`.
+
+    Empty if that is empty, since it could not be read.
+    """
+    space, colon, word = text(value).partition(":")
+    if not colon and _NAME.fullmatch(space):
+        return home and f"{home}:{space}"
     if not _NAMESPACE.fullmatch(space) or not _NAME.fullmatch(word):
         raise Invalid(f"expected an entry id such as app:worker, got {shown(value)}")
     return str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Check = Callable[[Any], Any]
-    FindSource = Callable[[Any], Path | None]
-    ReadFields = Callable[[Section, FindSource], dict[str, Any]]
+    ReadFields = Callable[[Section, "Place"], dict[str, Any]]
 
 DEFAULT_LUA_MEMORY = 64 << 20
 
@@ -88,9 +87,13 @@ class HostOptions(msgspec.Struct, frozen=True):
 
 
 class HostEntry(Declared, frozen=True, kw_only=True):
-    """`process.host`, `terminal.host`: where processes run."""
+    """`process.host`, `terminal.host`: where processes run.
+
+    `hide_logs`: the command line shows no log while a process runs here.
+    """
 
     host: HostOptions
+    hide_logs: bool = False
 
 
 class RestartOptions(msgspec.Struct, frozen=True):
@@ -104,10 +107,14 @@ class RestartOptions(msgspec.Struct, frozen=True):
 
 
 class Lifecycle(msgspec.Struct, frozen=True):
-    """When a service starts and stops: whether by itself, after which other entries. Seconds."""
+    """When a service starts and stops: whether by itself, after which other entries. Seconds.
+
+    `depends_on` is another word for `requires`; both count.
+    """
 
     auto_start: bool = False
     requires: list[str] = []
+    depends_on: list[str] = []
     start_timeout: float = 10.0
     stop_timeout: float = 10.0
     stable_threshold: float = 5.0
@@ -159,14 +166,30 @@ class SupervisorEntry(Declared, frozen=True, kw_only=True):
 Entry = PythonEntry | LuaEntry | HostEntry | ServiceEntry | SupervisorEntry
 
 
-def read_entry(section: Section, app: Path, **common: Any) -> Entry:
+class Place(NamedTuple):
+    """Where an entry stands: what the paths and names in it are relative to."""
+
+    app: Path
+    folder: Path
+    namespace: str
+
+    def source(self, url: Any) -> Path | None:
+        """The file that `file://` and a path mean. Raises Invalid."""
+        return find_source(url, self.folder, self.app)
+
+    def reference(self, value: Any) -> str:
+        """The id of an entry; a name alone means the one of this namespace. Raises Invalid."""
+        return check.reference(value, self.namespace)
+
+
+def read_entry(section: Section, place: Place, **common: Any) -> Entry:
     """The entry in a section of which `name` and `kind` are taken; `common` has them and more.
 
     Where the section has reported an error, the entry holds a substitute.
     """
     struct, read_fields = KINDS[common["kind"]]
     meta: dict[Any, Any] = section.take("meta", mapping, {})
-    fields = read_fields(section, lambda url: find_source(url, common["file"].parent, app))
+    fields = read_fields(section, place)
     section.close()
     return struct(meta=meta, **common, **fields)
 
@@ -194,19 +217,17 @@ def find_source(url: Any, folder: Path, app: Path) -> Path:
     return found
 
 
-def _read_code(
-    section: Section, find: FindSource, method: Check = check.identifier
-) -> dict[str, Any]:
+def _read_code(section: Section, place: Place, method: Check = check.identifier) -> dict[str, Any]:
     return {
-        "source": section.take("source", find, None),
+        "source": section.take("source", place.source, None),
         "method": section.take("method", method, "main"),
         "modules": section.items("modules", check.text),
-        "imports": section.pairs("imports", check.reference),
+        "imports": section.pairs("imports", place.reference),
     }
 
 
-def _read_python(section: Section, find: FindSource) -> dict[str, Any]:
-    fields = _read_code(section, find)
+def _read_python(section: Section, place: Place) -> dict[str, Any]:
+    fields = _read_code(section, place)
     fields["python"] = section.take("python", check.python_function, None)
     if "python" not in section:
         if "source" not in section:
@@ -218,10 +239,38 @@ def _read_python(section: Section, find: FindSource) -> dict[str, Any]:
     return fields
 
 
-def _read_lua(section: Section, find: FindSource) -> dict[str, Any]:
-    fields = _read_code(section, find, check.lua_identifier)
+def _read_lua(section: Section, place: Place) -> dict[str, Any]:
+    fields = _read_code(section, place, check.lua_identifier)
     section.expect("source")
     return fields
+
+
+_POOL_CHECKS: dict[str, Check] = {
+    "type": check.one_of("inline", "lazy", "static", "adaptive"),
+    "size": check.integer(),
+    "workers": check.integer(),
+    "max_size": check.integer(),
+    "buffer": check.integer(),
+    "warm_start": check.flag,
+}
+
+
+def _read_pool(section: Section) -> None:
+    """Accepted: each call of a function has a process of its own, so there is nothing to pool."""
+    pool = section.section("pool")
+    for name, one in _POOL_CHECKS.items():
+        pool.take(name, one, None)
+    pool.close()
+
+
+def _read_python_function(section: Section, place: Place) -> dict[str, Any]:
+    _read_pool(section)
+    return _read_python(section, place)
+
+
+def _read_lua_function(section: Section, place: Place) -> dict[str, Any]:
+    _read_pool(section)
+    return _read_lua(section, place)
 
 
 _HOST_CHECKS: dict[str, Check] = {
@@ -239,7 +288,7 @@ _LUA_CHECKS: dict[str, Check] = {
 }
 
 
-def _read_host(section: Section, find: FindSource) -> dict[str, Any]:
+def _read_host(section: Section, place: Place) -> dict[str, Any]:
     options = section.section("host")
     lua = options.section("lua")
     host = HostOptions(
@@ -250,11 +299,15 @@ def _read_host(section: Section, find: FindSource) -> dict[str, Any]:
     )
     for without_effect in ("workers", "queue_size", "local_queue_size"):
         options.take(without_effect, check.integer(), 0)
-    lifecycle = section.section("lifecycle")
-    lifecycle.take("auto_start", check.flag, True)  # accepted: a host starts with its node
-    for part in (lua, options, lifecycle):
+    _read_lifecycle(section.section("lifecycle"), place)  # accepted: a host starts with its node
+    for part in (lua, options):
         part.close()
     return {"host": host}
+
+
+def _read_terminal(section: Section, place: Place) -> dict[str, Any]:
+    fields = _read_host(section, place)
+    return {**fields, "hide_logs": section.take("hide_logs", check.flag, False)}
 
 
 _DEFAULTS = msgspec.structs.asdict(HostOptions())
@@ -279,26 +332,30 @@ def change_host(options: HostOptions, name: str, value: Any) -> HostOptions:
     return msgspec.structs.replace(options, **{name: checked})
 
 
-def _read_service(section: Section, find: FindSource) -> dict[str, Any]:
-    lifecycle = section.section("lifecycle")
-    fields: dict[str, Any] = {
-        "process": section.require("process", check.reference, ""),
-        "host": section.require("host", check.reference, ""),
+def _read_service(section: Section, place: Place) -> dict[str, Any]:
+    return {
+        "process": section.require("process", place.reference, ""),
+        "host": section.require("host", place.reference, ""),
         "input": section.take("input", items, []),
         "register": section.take("register", check.process_name, None),
         "ready": section.take("ready", check.flag, False),
-        "lifecycle": Lifecycle(
-            auto_start=lifecycle.take("auto_start", check.flag, False),
-            requires=lifecycle.items("requires", check.reference),
-            restart=_read_restart(lifecycle.section("restart")),
-            **{
-                name: lifecycle.take(name, check.duration, getattr(_LIFECYCLE, name))
-                for name in ("start_timeout", "stop_timeout", "stable_threshold")
-            },
-        ),
+        "lifecycle": _read_lifecycle(section.section("lifecycle"), place),
     }
-    lifecycle.close()
-    return fields
+
+
+def _read_lifecycle(section: Section, place: Place) -> Lifecycle:
+    lifecycle = Lifecycle(
+        auto_start=section.take("auto_start", check.flag, False),
+        requires=section.items("requires", place.reference),
+        depends_on=section.items("depends_on", place.reference),
+        restart=_read_restart(section.section("restart")),
+        **{
+            name: section.take(name, check.duration, getattr(_LIFECYCLE, name))
+            for name in ("start_timeout", "stop_timeout", "stable_threshold")
+        },
+    )
+    section.close()
+    return lifecycle
 
 
 _LIFECYCLE = Lifecycle()
@@ -322,21 +379,21 @@ def _read_restart(section: Section) -> RestartOptions:
     return options
 
 
-def _read_supervisor(section: Section, find: FindSource) -> dict[str, Any]:
+def _read_supervisor(section: Section, place: Place) -> dict[str, Any]:
     strategy = section.take("strategy", check.one_of(*get_args(Strategy)), "one_for_one")
     children: list[ChildOptions] = []
     fields = {
         "strategy": strategy,
         "intensity": section.take("intensity", check.integer(), DEFAULT_INTENSITY),
         "period": section.take("period", check.duration, DEFAULT_PERIOD),
-        "host": section.take("host", check.reference, None),
+        "host": section.take("host", place.reference, None),
         "children": children,
     }
     section.expect("children")
     ids: dict[str, int] = {}
     names: dict[str, int] = {}
     for index, child in enumerate(section.sections("children")):
-        options = _read_child(child)
+        options = _read_child(child, place)
         children.append(options)
         if options.id and ids.setdefault(options.id, index) != index:
             key = "id" if "id" in child else "process"
@@ -349,12 +406,12 @@ def _read_supervisor(section: Section, find: FindSource) -> dict[str, Any]:
     return fields
 
 
-def _read_child(section: Section) -> ChildOptions:
-    process = section.require("process", check.reference, "")
+def _read_child(section: Section, place: Place) -> ChildOptions:
+    process = section.require("process", place.reference, "")
     return ChildOptions(
         id=section.take("id", check.text, process),
         process=process,
-        host=section.take("host", check.reference, None),
+        host=section.take("host", place.reference, None),
         args=section.take("args", items, []),
         name=section.take("name", check.process_name, None),
         ready=section.take("ready", check.flag, False),
@@ -371,12 +428,12 @@ def _shutdown(value: Any) -> Any:
 
 KINDS: dict[str, tuple[type[Entry], ReadFields]] = {
     "process.py": (PythonEntry, _read_python),
-    "function.py": (PythonEntry, _read_python),
+    "function.py": (PythonEntry, _read_python_function),
     "process.lua": (LuaEntry, _read_lua),
-    "function.lua": (LuaEntry, _read_lua),
+    "function.lua": (LuaEntry, _read_lua_function),
     "library.lua": (LuaEntry, _read_lua),
     "process.host": (HostEntry, _read_host),
-    "terminal.host": (HostEntry, _read_host),
+    "terminal.host": (HostEntry, _read_terminal),
     "process.service": (ServiceEntry, _read_service),
     "process.supervisor": (SupervisorEntry, _read_supervisor),
 }

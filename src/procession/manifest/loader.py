@@ -16,6 +16,7 @@ from procession.manifest.entry import (
     Entry,
     HostEntry,
     HostOptions,
+    Place,
     change_host,
     read_entry,
 )
@@ -105,7 +106,7 @@ class _Loading:
             return
         report = Report(self.errors, self._relative(file), document.lines)
         header = Section(document.data, report)
-        header.require("version", _version, None)
+        header.take("version", _version, None)
         namespace = header.require("namespace", check.namespace, "")
         entries: list[Any] = header.take("entries", items, [])
         header.close()
@@ -139,9 +140,8 @@ class _Loading:
             self.reports[id] = place
         if kind:
             line = place.place()[1]
-            entry = read_entry(
-                section, self.root, id=id, name=name, kind=kind, file=file, line=line
-            )
+            where = Place(self.root, file.parent, namespace)
+            entry = read_entry(section, where, id=id, name=name, kind=kind, file=file, line=line)
             if id and not first:
                 self.entries[id] = entry
         return place

@@ -61,17 +61,23 @@ def start_order(manifest: Manifest) -> list[ServiceEntry]:
 def required_services(service: ServiceEntry, others: Container[str]) -> dict[str, Keys]:
     """The services that have to run before this one, each with where that is said.
 
-    They are those in `lifecycle.requires`, and those whose id is a string in `input`. Of all
+    They are those that its lifecycle names, and those whose id is a string in `input`. Of all
     else that it requires, hosts and programs, there is nothing to start.
     """
     found: dict[str, Keys] = {}
-    for index, id in enumerate(service.lifecycle.requires):
+    for keys, id in _required(service):
         if id in others:
-            found.setdefault(id, ("lifecycle", "requires", index))
+            found.setdefault(id, keys)
     for keys, text in _texts(service.input, ("input",)):
         if text in others and text != service.id:
             found.setdefault(text, keys)
     return found
+
+
+def _required(service: ServiceEntry) -> Iterator[tuple[Keys, str]]:
+    for key in ("requires", "depends_on"):
+        for index, id in enumerate(getattr(service.lifecycle, key)):
+            yield ("lifecycle", key, index), id
 
 
 def _texts(value: Any, keys: Keys) -> Iterator[tuple[Keys, str]]:
@@ -92,8 +98,8 @@ def _references(entry: Entry) -> Iterator[_Reference]:
     if isinstance(entry, ServiceEntry):
         yield _Reference(("process",), entry.process, _PROCESSES, "a process")
         yield _Reference(("host",), entry.host, _HOSTS, "a host")
-        for index, required in enumerate(entry.lifecycle.requires):
-            yield _Reference(("lifecycle", "requires", index), required, KINDS, "an entry")
+        for keys, required in _required(entry):
+            yield _Reference(keys, required, KINDS, "an entry")
     elif isinstance(entry, SupervisorEntry):
         if entry.host is not None:
             yield _Reference(("host",), entry.host, _HOSTS, "a host")
