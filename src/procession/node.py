@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from procession.core import links
 from procession.core.call import CALLER_GONE, Waiting
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you_mean
 from procession.core.host import Host
 from procession.core.kernel import terminated
+from procession.core.order import SpawnOrder
 from procession.core.process import LINK_FAILURE, current_process
 from procession.guests.failure import describe, is_system_exit, log_with_traceback, traceback_of
 from procession.guests.lua.guest import LuaGuest
@@ -44,15 +44,15 @@ from procession.manifest.entry import (
 )
 from procession.manifest.loader import Manifest, load_manifest, with_settings
 from procession.supervision.keeper import Keeper
+from procession.supervision.shutdown import Drained, ask_to_stop, end_before_services
 from procession.supervision.supervisor import function_of_entry, supervised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import TracebackType
 
     from procession.core.event import Event
     from procession.core.kernel import Kernel
-    from procession.core.order import SpawnOrder
+    from procession.core.peer import Peer
     from procession.core.process import Process, Program
     from procession.process import Entry
 
@@ -102,6 +102,7 @@ class Node:
         self._lua: LuaGuest | None = None
         self._workers: OsWorkers | None = None
         self._services: Keeper | None = None
+        self._executed: dict[str, Peer] = {}
         self._stop_until = math.inf
         self._others_do: set[str] = set()
         """When it stops: whose supervisors, in other OS processes, will stop them."""
@@ -123,6 +124,7 @@ class Node:
         )
         self._lua.kernel = driver.kernel
         self._stop_until = math.inf
+        self._down: asyncio.Future[None] = loop.create_future()
         self._services = Keeper(driver.kernel, self.manifest, random.random)
         sys.path.insert(0, str(self.manifest.root))
         try:
@@ -179,12 +181,14 @@ class Node:
             return order
         return msgspec.structs.replace(order, entry=importable_reference(entry))
 
-    async def stop(self, grace: Duration | None = None) -> None:
+    async def stop(
+        self, grace: Duration | None = None, *, before_services: Duration | None = None
+    ) -> None:
         """End all processes: CANCEL, then, when the grace is over, terminate. Then be stopped.
 
         Services come first, each after those that require it. The others get CANCEL after them,
-        but for the children of supervisors, whose business that is. A second call while the
-        first one waits cuts it short with its own grace.
+        children of supervisors from these. What is not tied to a service by monitors or links
+        may take `before_services` before they get it. A second call cuts the first one short.
         """
         driver, guest = self._driver, self._guest
         if driver is None or guest is None:
@@ -197,28 +201,34 @@ class Node:
         patience = self._grace if grace is None else seconds(grace)
         for host in kernel.hosts.values():
             host.stop()
-        drained = _Drained(kernel.local_processes())
+        drained = Drained(kernel.local_processes())
         waits: list[asyncio.Future[None]] = [drained.future]
         clock = kernel.scheduler.clock.monotonic
+        keeper = self._keeper
+        if before_services is not None and keeper.at_rest:
+            patience = min(patience, seconds(before_services))
         self._stop_until = min(self._stop_until, clock() + patience)
-        self._keeper.halt(patience)
         try:
-            if patience > 0 and not self._keeper.at_rest:
-                resting = asyncio.ensure_future(self._keeper.rest())
+            if before_services is not None and not keeper.at_rest:
+                self.hold_services()
+                limit = seconds(before_services)
+                others_do = await self._supervised_anywhere(kernel, limit)
+                await end_before_services(
+                    kernel, keeper, self._executed, others_do, limit, self._down
+                )
+                patience = max(0.0, self._stop_until - clock())
+            keeper.halt(patience)
+            if patience > 0 and not keeper.at_rest:
+                resting = asyncio.ensure_future(keeper.rest())
                 await asyncio.wait([resting], timeout=patience)
                 resting.cancel()
                 patience = max(0.0, self._stop_until - clock())
-            others_do = self._others_do | self.supervised()
+            others_do = await self._supervised_anywhere(kernel, patience)
+            patience = max(0.0, self._stop_until - clock())
             if self._workers is not None:
-                if patience > 0:
-                    for pids in (await self._workers.ask_all("supervised", patience)).values():
-                        others_do.update(pids)
-                    patience = max(0.0, self._stop_until - clock())
                 waits.append(asyncio.ensure_future(self._workers.stop(patience, others_do)))
             if patience > 0:
-                for process in kernel.local_processes():
-                    if process.pid not in others_do:
-                        kernel.cancel(None, process.pid, "the node is stopping", patience)
+                ask_to_stop(kernel, kernel.local_processes(), others_do, patience)
                 await asyncio.wait(waits, timeout=patience)
         finally:
             for process in kernel.local_processes():
@@ -230,6 +240,13 @@ class Node:
             await asyncio.shield(drained.future)
             await asyncio.sleep(0)  # the tasks of the processes see their cancellation
 
+    async def _supervised_anywhere(self, kernel: Kernel, timeout: float) -> set[str]:
+        found = self._others_do | supervised(kernel.local_processes(), self.manifest.entries)
+        if self._workers is not None and timeout > 0:
+            for pids in (await self._workers.ask_all("supervised", timeout)).values():
+                found.update(pids)
+        return found
+
     def supervised(self) -> set[str]:
         """The PIDs of all, here or elsewhere, whose supervisor is in this OS process."""
         return supervised(self._kernel.local_processes(), self.manifest.entries)
@@ -237,6 +254,7 @@ class Node:
     def _close(self, driver: InlineDriver, guest: PythonGuest) -> None:
         if self._driver is driver:  # else another call of `stop` was faster
             self._keeper.abandon()
+            self._down.set_result(None)
             self._driver = self._guest = None
             if self._workers is not None:
                 self._workers.close()
@@ -252,12 +270,7 @@ class Node:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.stop()
 
     # -- what a process can do, from outside ---------------------------------------------------
@@ -270,8 +283,15 @@ class Node:
         return self._kernel.spawn(None, entry, host or self._default_host, args).pid
 
     async def exec(self, entry: Entry, host: str | None = None, /, *args: Any) -> Any:
-        """Spawn a process, wait for its end, return its result. See `procession.process.exec`."""
-        return await self._kernel.execute(None, entry, host or self._default_host, args)
+        """Spawn a process, wait for its end and return its result; its error is raised."""
+        host = host or self._default_host
+        return await self._kernel.execute(None, entry, host, args, among=self._executed)
+
+    def check_entry(self, entry: Entry, host: str | None = None, /) -> None:
+        """Raise what `exec` would raise before anything is run: of its host, of its entry."""
+        if host is not None and host not in self._kernel.hosts:
+            raise NotFound(f"host not found: {host!r}{did_you_mean(host, self._kernel.hosts)}")
+        self._addressed(SpawnOrder(entry, host or self._default_host, to_execute=True))
 
     async def _exec_main(self, entry: Entry, args: tuple[Any, ...]) -> Any:
         """`exec` for the main of the program: SystemExit if that has called `sys.exit(0)`."""
@@ -327,6 +347,14 @@ class Node:
         """
         await self._keeper.start_one(id)
 
+    async def start_services(self, ids: Iterable[str], /) -> None:
+        """Start services after all that they require, and wait until all run, or have exited.
+
+        Raises Unavailable that names the first one that fails for good, NotFound, Conflict for
+        one that is being stopped, Canceled if they are stopped meanwhile.
+        """
+        await self._keeper.start_all(ids)
+
     async def stop_service(self, id: str, /) -> None:
         """Stop a service after all that require it, and wait until they have ended."""
         await self._keeper.stop_one(id)
@@ -380,8 +408,11 @@ class Node:
         return [] if self._workers is None else self._workers.statistics()
 
     def services(self) -> list[dict[str, Any]]:
-        """Every service of the manifest: its id, state, pid, attempts (to restart), last error."""
-        return self._keeper.statistics()
+        """Every service of the manifest: its id, state, pid, attempts (to restart), last error.
+
+        Of a node that has stopped: as it left them.
+        """
+        return (self._services or self._keeper).statistics()
 
     def statistics(self) -> dict[str, int]:
         """How much there is of what, now. `processes` counts those in workers as well."""
@@ -481,21 +512,3 @@ class Node:
             entry=process.entry,
             kind=error.kind,
         )
-
-
-class _Drained:
-    """A future that is done once all of some processes have ended."""
-
-    def __init__(self, processes: list[Process]) -> None:
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._left = len(processes)
-        for process in processes:
-            links.watch(self, process)
-        if not processes:
-            self.future.set_result(None)
-
-    def down(self, exit: Event) -> None:
-        """One of them has ended."""
-        self._left -= 1
-        if not self._left and not self.future.done():
-            self.future.set_result(None)

@@ -125,7 +125,7 @@ def at_a_terminal(*args, **environment):
 
 
 def test_a_failure_is_logged_once_with_entry_pid_and_traceback(app):
-    done = procession("run", app, "-x", "app:watches")
+    done = procession("run", app, "--no-services", "-x", "app:watches")
     assert (done.returncode, done.stdout) == (0, "")
     assert len(re.findall(LOGGED % ("fails", "ValueError: kaboom"), done.stderr)) == 1
     assert done.stderr.count("kaboom") == 2, "once in the line, once at the end of the traceback"
@@ -142,7 +142,7 @@ def test_a_failure_is_logged_once_with_entry_pid_and_traceback(app):
     ],
 )
 def test_the_traceback_has_the_frames_of_the_user_and_none_of_ours(app, entry, functions):
-    done = procession("run", app, "-x", f"app:{entry}")
+    done = procession("run", app, "--no-services", "-x", f"app:{entry}")
     assert (done.returncode, done.stdout) == (1, "")
     frames = re.findall(r'File "(.*)", line \d+, in (\w+)', done.stderr)
     assert frames == [(str(app / "code.py"), function) for function in functions]
@@ -150,7 +150,7 @@ def test_the_traceback_has_the_frames_of_the_user_and_none_of_ours(app, entry, f
 
 
 def test_the_failure_of_the_entry_itself_ends_with_one_line_that_says_why(app):
-    done = procession("run", app, "-x", "app:fails")
+    done = procession("run", app, "--no-services", "-x", "app:fails")
     *log, last = done.stderr.splitlines()
     assert re.search(LOGGED % ("fails", "ValueError: kaboom"), log[0])
     assert log[-1] == "ValueError: kaboom"
@@ -159,19 +159,19 @@ def test_the_failure_of_the_entry_itself_ends_with_one_line_that_says_why(app):
 
 @pytest.mark.parametrize("entry", ["watches", "traps", "executes"])
 def test_quiet_exits_keep_silent_about_what_someone_took_note_of(app, entry):
-    loud = procession("run", app, "-x", f"app:{entry}")
+    loud = procession("run", app, "--no-services", "-x", f"app:{entry}")
     assert (loud.returncode, loud.stderr.count("ValueError: kaboom")) == (0, 2)
-    quiet = procession("run", app, "-x", f"app:{entry}", "--quiet-exits")
+    quiet = procession("run", app, "--no-services", "-x", f"app:{entry}", "--quiet-exits")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
 def test_quiet_exits_still_log_what_nobody_took_note_of(app):
-    done = procession("run", app, "-x", "app:ignores", "--quiet-exits")
+    done = procession("run", app, "--no-services", "-x", "app:ignores", "--quiet-exits")
     assert len(re.findall(LOGGED % ("fails", "ValueError: kaboom"), done.stderr)) == 1
 
 
 def test_quiet_exits_still_show_why_the_entry_itself_failed(app):
-    done = procession("run", app, "-x", "app:fails", "--quiet-exits")
+    done = procession("run", app, "--no-services", "-x", "app:fails", "--quiet-exits")
     assert (done.returncode, done.stdout) == (1, "")
     lines = done.stderr.splitlines()
     assert lines[0] == "Traceback (most recent call last):"
@@ -179,12 +179,12 @@ def test_quiet_exits_still_show_why_the_entry_itself_failed(app):
 
 
 def test_a_termination_is_no_failure_to_log(app):
-    done = procession("run", app, "-x", "app:terminates")
+    done = procession("run", app, "--no-services", "-x", "app:terminates")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_log_level_shows_more_or_less(app):
-    debug = procession("run", app, "-x", "app:terminates", "--log-level", "debug")
+    debug = procession("run", app, "--no-services", "-x", "app:terminates", "--log-level", "debug")
     assert "app:sleeps" in debug.stderr
     assert "service app:service started" in procession("run", app).stderr
     warnings = procession("run", app, "--log-level", "warning")
@@ -193,8 +193,10 @@ def test_the_log_level_shows_more_or_less(app):
 
 
 def test_logs_of_the_app_itself_come_out_in_the_same_way(app):
-    assert "[info     ] sold a hat" in procession("run", app, "-x", "app:logs").stderr
-    line = procession("run", app, "-x", "app:logs", "--log-format", "json").stderr
+    assert (
+        "[info     ] sold a hat" in procession("run", app, "--no-services", "-x", "app:logs").stderr
+    )
+    line = procession("run", app, "--no-services", "-x", "app:logs", "--log-format", "json").stderr
     logged = json.loads(line)
     assert logged.items() >= {
         "event": "sold a hat", "level": "info", "logger": "shop", "price": 5
@@ -218,7 +220,7 @@ def json_lines(*args, cwd=None):
 
 @pytest.mark.parametrize("message", ["kaboom", 'two\nlines, "quotes" and ü'], ids=["plain", "odd"])
 def test_json_logs_say_which_process_failed_how(app, message):
-    code, (failure, last) = json_lines("run", app, "-x", "app:fails", message)
+    code, (failure, last) = json_lines("run", app, "--no-services", "-x", "app:fails", message)
     assert code == 1
     assert failure["level"] == last["level"] == "error"
     assert failure["event"].startswith("app:fails {app:processes|0x")
@@ -306,7 +308,7 @@ def test_at_a_terminal_the_commands_are_coloured(app, words):
 
 def test_json_is_never_coloured(app):
     assert "\x1b" not in at_a_terminal("list", app, "--json")[1]
-    _, shown = at_a_terminal("run", app, "-x", "app:fails", "--log-format", "json")
+    _, shown = at_a_terminal("run", app, "--no-services", "-x", "app:fails", "--log-format", "json")
     assert [json.loads(line)["level"] for line in shown.splitlines()] == ["error", "error"]
 
 

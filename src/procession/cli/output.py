@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 import msgspec
 
+from procession.manifest.loader import FILE_NAMES
 from procession.manifest.problem import ManifestError, ManifestErrors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from procession.core.errors import Error
+    from procession.manifest.loader import Manifest
 
 
 def fail(error: Error, *, as_json: bool = False) -> NoReturn:
@@ -33,6 +35,13 @@ def fail(error: Error, *, as_json: bool = False) -> NoReturn:
 def errors_of(error: Error) -> Sequence[Error | ManifestError]:
     """Each error of a manifest; or any other error, alone."""
     return error.errors if isinstance(error, ManifestErrors) else [error]
+
+
+def no_entries(manifest: Manifest) -> str:
+    """Why there are none."""
+    if manifest.files:
+        return "its manifest has no entries"
+    return f"there is no manifest: no {', '.join(FILE_NAMES[:-1])} or {FILE_NAMES[-1]} in the app"
 
 
 def print_json(value: object) -> None:

@@ -15,9 +15,9 @@ import click
 import msgspec
 
 from procession.cli.logs import FORMATS, LEVELS, set_up_logs
-from procession.cli.output import errors_of, fail
+from procession.cli.output import errors_of, fail, no_entries
 from procession.core.duration import parse_duration
-from procession.core.errors import Error, Invalid
+from procession.core.errors import Canceled, Error, Invalid
 from procession.guests.failure import (
     describe,
     log_with_traceback,
@@ -101,6 +101,9 @@ def _settings(
 @click.option("-x", "--execute", metavar="NS:NAME", help="Run this entry, then exit.")
 @click.option("--host", metavar="NS:NAME", help="The host to run it on. Default: the first one.")
 @click.option(
+    "--no-services", is_flag=True, help="With -x: do not start the auto_start services first."
+)
+@click.option(
     "--grace",
     default="5s",
     show_default=True,
@@ -133,6 +136,7 @@ def _settings(
 def run(
     execute: str | None,
     host: str | None,
+    no_services: bool,
     grace: float,
     log_format: str,
     log_level: str,
@@ -142,21 +146,26 @@ def run(
 ) -> None:
     """Run an app: its services, or one entry.
 
-    The app is in DIR (default: here). Without -x, its auto_start services run, until they end or
-    SIGINT or SIGTERM comes. With -x, one entry runs with ARGS as its string arguments; exits with
-    0, with the integer that it returns, with 1 for False, and with 1 and a message for an error.
-    What follows `--` is always for the entry.
+    The app is in DIR (default: here). Its auto_start services run, until they end or SIGINT or
+    SIGTERM comes. With -x, once they run so does one entry, with ARGS as its string arguments, and
+    everything stops when it has ended; exits with 0, with the integer that it returns, with 1 for
+    False, and with 1 and a message for an error. What follows `--` is always for the entry.
 
     A signal sends CANCEL to every process; what still runs when the grace is over is terminated.
-    A second signal ends the grace; a third one ends everything at once.
+    A second signal ends the grace; a third one ends everything at once. Exits with 1 if a service
+    has failed for good, or had to be terminated.
     """
     directory, *args = words or (".",)
     if execute is None and args:
         raise click.UsageError(f"unexpected argument {args[0]!r}: arguments go with -x")
+    if execute is None and no_services:
+        raise click.UsageError("--no-services goes with -x")
     set_up_logs(log_format, log_level)
     try:
         node = Node(directory, quiet_exits=quiet_exits, settings=settings)
-        services = _services_to_start(node) if execute is None else []
+        services = [] if no_services else _services_to_start(node)
+        if execute is None and not services:
+            raise _nothing_to_run(node)
     except Error as error:
         if Path(directory).suffix == ".py" and Path(directory).is_file():
             error.message += f"; did you mean: procession run -x {Path(directory).stem}:main"
@@ -165,7 +174,7 @@ def run(
         if execute is None:
             code = run_loop(_run_services(node, services, grace))
         else:
-            code = run_loop(_run_entry(node, execute, host, args, grace))
+            code = run_loop(_run_entry(node, services, execute, host, args, grace))
     except Error as error:
         exit = system_exit_of(error) if execute is not None else None
         if exit is not None:
@@ -201,14 +210,32 @@ def exit_code(result: Any) -> int:
 
 
 async def _run_entry(
-    node: Node, entry: str, host: str | None, args: list[str], grace: float
+    node: Node, services: list[str], entry: str, host: str | None, args: list[str], grace: float
 ) -> int:
-    async with node, _StopOnSignals(node, grace):
-        return exit_code(await node.exec(entry, host, *args))
+    async with _StopOnSignals(node, grace, services_last=True) as stop:
+        if services:
+            node.check_entry(entry, host)  # a slip of the pen should not start a database
+            await _start(node, services, entry, stop)
+        code = exit_code(await node.exec(entry, host, *args))
+    failed = any(service["error"] is not None for service in node.services())
+    return code or int(failed)
+
+
+async def _start(node: Node, services: list[str], entry: str, stop: _StopOnSignals) -> None:
+    """Wait until services run. Raises Error that says why the entry cannot be run then."""
+    try:
+        if not stop.requested:
+            await node.start_services(services)
+    except Error as error:
+        if not stop.requested:
+            error.message = f"{entry} was not run: {error.message}"
+            raise
+    if stop.requested:
+        raise Canceled(f"{entry} was not run: {stop.requested[0]} came before")
 
 
 async def _run_services(node: Node, services: list[str], grace: float) -> int:
-    async with node, _StopOnSignals(node, grace) as stop:
+    async with _StopOnSignals(node, grace) as stop:
         if stop.requested:
             return 0
         return 0 if await node.run_services(services) else 1
@@ -217,26 +244,34 @@ async def _run_services(node: Node, services: list[str], grace: float) -> int:
 def _services_to_start(node: Node) -> list[str]:
     """Those with auto_start. They bring what they require."""
     services = [one for one in node.manifest.entries.values() if isinstance(one, ServiceEntry)]
-    wanted = [service.id for service in services if service.lifecycle.auto_start]
-    if not wanted:
-        raise Invalid(
-            "nothing to run: the app has no process.service with lifecycle.auto_start; "
-            "run one entry with -x ns:name"
-        )
-    return wanted
+    return [service.id for service in services if service.lifecycle.auto_start]
+
+
+def _nothing_to_run(node: Node) -> Invalid:
+    if not node.manifest.entries:
+        return Invalid(f"nothing to run: {no_entries(node.manifest)}; run a function with -x")
+    return Invalid(
+        "nothing to run: the app has no process.service with lifecycle.auto_start; "
+        "run one entry with -x ns:name"
+    )
 
 
 class _StopOnSignals:
-    """Stops a node on SIGINT and SIGTERM, and sees to it that its grace is not cut short.
+    """Starts a node, and stops it: at the end, or on SIGINT and SIGTERM, within the grace.
 
-    The handlers are the interpreter's and not the loop's: they also run while a process computes
-    without waiting, so that the third signal can always end the program.
+    Services are stopped before all else, or with `services_last` after it. The handlers are the
+    interpreter's and not the loop's: they also run while a process computes without waiting, so
+    that the third signal can always end the program.
     """
 
-    def __init__(self, node: Node, grace: float) -> None:
-        self.requested = 0
+    def __init__(self, node: Node, grace: float, *, services_last: bool = False) -> None:
+        self.requested: list[str] = []
+        """The signals that have come."""
         self._node = node
         self._grace = grace
+        self._services_last = services_last
+        self._started = False
+        self._early: list[tuple[str, bool]] = []
         self._stops: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> _StopOnSignals:
@@ -246,28 +281,54 @@ class _StopOnSignals:
             which: signal.signal(which, self._on_signal)
             for which in (signal.SIGINT, signal.SIGTERM)
         }
+        try:
+            await self._node.start()
+        except BaseException:
+            self._restore()
+            raise
+        self._started = True
+        for name, again in self._early:
+            self._stop(name, again)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        # Main may have ended first: the others keep what is left of the grace.
-        if self._stops:
-            await asyncio.gather(*self._stops)
-        else:
-            await self._node.stop(0)
+        # Main may have ended first: then the others keep what is left of the grace. Else what main
+        # leaves behind gets none, but the services do.
+        try:
+            if not self._stops:
+                self._begin(self._grace if self._services_last else 0, 0)
+            while not all(one.done() for one in self._stops):  # a signal may add one
+                await asyncio.wait(self._stops)
+            for one in self._stops:
+                one.result()
+        finally:
+            self._restore()
+
+    def _restore(self) -> None:
         for which, handler in self._previous.items():
             signal.signal(which, handler)
 
     def _on_signal(self, number: int, frame: object) -> None:
-        self.requested += 1
+        name = signal.Signals(number).name
+        self.requested.append(name)
         self._node.hold_services()
-        if self.requested > 2:
+        if len(self.requested) > 2:
             os._exit(128 + number)
+        again = len(self.requested) > 1
         # In our context: the one that was interrupted may be that of a process, to which the
         # stopping would then belong, and with which it would end.
-        name = signal.Signals(number).name
-        self._loop.call_soon_threadsafe(self._stop, name, context=self._context)
+        self._loop.call_soon_threadsafe(self._stop, name, again, context=self._context)
 
-    def _stop(self, name: str) -> None:
-        again = bool(self._stops)
+    def _stop(self, name: str, again: bool) -> None:
+        if not self._started:
+            self._early.append((name, again))
+            return
         log.info("%s: stopping%s", name, " now" if again else "", extra={"signal": name})
-        self._stops.append(self._loop.create_task(self._node.stop(0 if again else self._grace)))
+        grace = 0 if again else self._grace
+        self._begin(grace, grace)
+
+    def _begin(self, grace: float, before_services: float) -> None:
+        stop = self._node.stop(
+            grace, before_services=before_services if self._services_last else None
+        )
+        self._stops.append(self._loop.create_task(stop))

@@ -334,16 +334,29 @@ class Kernel:
         )
 
     async def execute(
-        self, caller: Process | None, entry: Any, host_id: str | None, args: tuple[Any, ...]
+        self,
+        caller: Process | None,
+        entry: Any,
+        host_id: str | None,
+        args: tuple[Any, ...],
+        among: dict[str, Peer] | None = None,
     ) -> Any:
-        """Spawn a process and wait for its result; its error is raised. See `process.exec`."""
+        """Spawn a process and wait for its result; its error is raised. See `process.exec`.
+
+        Until then the process is `among` the others there.
+        """
         process = self.spawn(caller, entry, host_id, args, to_execute=True)
+        if among is not None:
+            among[process.pid] = process
         try:
             return await Waiting(self.scheduler).run(process)
         except BaseException:
             if process.alive:  # the caller was interrupted: nobody waits for the result
                 process.doom(Canceled(CALLER_GONE))
             raise
+        finally:
+            if among is not None:
+                del among[process.pid]
 
     async def wait(self, dest: str) -> Any:
         """Wait for the end of a process: its result, or its error, raised."""

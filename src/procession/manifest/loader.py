@@ -37,6 +37,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     root: Path
     entries: dict[str, Entry]
+    files: list[Path] = []
+    """Those that declare them."""
 
 
 def load_manifest(app_dir: Path) -> Manifest:
@@ -61,7 +63,7 @@ def with_settings(manifest: Manifest, settings: Mapping[str, Any]) -> Manifest:
             if isinstance(entry, HostEntry):
                 host = change_host(entry.host, name, value)
                 entries[id] = msgspec.structs.replace(entry, host=host)
-    return Manifest(manifest.root, entries)
+    return msgspec.structs.replace(manifest, entries=entries)
 
 
 def inspect_manifest(app_dir: Path) -> tuple[Manifest, list[ManifestError]]:
@@ -71,10 +73,11 @@ def inspect_manifest(app_dir: Path) -> tuple[Manifest, list[ManifestError]]:
             raise Invalid(f"the app folder {app_dir} is not a folder")
         raise NotFound(f"the app folder {app_dir} does not exist")
     loading = _Loading(Path(os.path.realpath(app_dir)))
-    for file in loading.find_files():
+    files = list(loading.find_files())
+    for file in files:
         loading.read_file(file)
     check_references(loading.entries, loading.reports, complete=loading.complete)
-    return Manifest(loading.root, loading.entries), loading.errors
+    return Manifest(loading.root, loading.entries, files), loading.errors
 
 
 class _Loading:

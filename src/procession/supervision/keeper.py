@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from procession.supervision.service import FAILED, RUNNING, Service, Services
+from procession.core.errors import Canceled, Unavailable
+from procession.guests.failure import describe
+from procession.supervision.service import EXITED, FAILED, RUNNING, Service, Services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
+    from procession.core.peer import Peer
     from procession.core.scheduler import Scheduler, Strand
 
 
@@ -23,6 +26,28 @@ class Keeper(Services):
         if service.state == FAILED and service.error is not None:
             raise service.error
 
+    async def start_all(self, ids: Iterable[str]) -> None:
+        """Start services and what they require; wait until all run. See `Node.start_services`."""
+        services = self.start(ids)
+        up = (RUNNING, EXITED)
+        await self._until(
+            services,
+            lambda: (
+                all(service.state in up for service in services)
+                or any(service.at_rest and service.state != EXITED for service in services)
+            ),
+        )
+        for service in services:  # one that has failed comes before those that require it
+            if service.state == FAILED and service.error is not None:
+                error = service.error.to_dict()
+                raise Unavailable(
+                    f"service {service.id} has failed: {describe(service.error)}",
+                    retryable=False,
+                    details={"service": service.id, "error": error},
+                )
+        if not all(service.state in up for service in services):
+            raise Canceled("the services were stopped before they ran")
+
     async def stop_one(self, id: str) -> None:
         """Stop a service and what requires it; wait for their end."""
         await self._rest_of(self.stop([id]))
@@ -32,6 +57,19 @@ class Keeper(Services):
         services = self.start(ids)
         await self._rest_of(services)
         return all(service.error is None for service in services)
+
+    def family(self, apart_from: Container[str]) -> set[str]:
+        """The PIDs of all services, and of what they monitor or are linked to, and so on."""
+        pending: list[Peer] = [one.process for one in self.all if one.process is not None]
+        found = {process.pid for process in pending}
+        while pending:
+            process = pending.pop()
+            for ties in (process.links, process.monitoring):
+                for pid, other in (ties or {}).items():
+                    if pid not in found and pid not in apart_from:
+                        found.add(pid)
+                        pending.append(other)
+        return found
 
     def halt(self, grace: float) -> None:
         """Start nothing any more, and stop everything: the node stops."""
