@@ -141,13 +141,7 @@ class Node:
         entries = [one for one in self.manifest.entries.values() if isinstance(one, HostEntry)]
         for id in [entry.id for entry in entries] or [DEFAULT_HOST]:
             options = self._host_options(id)
-            host = Host(
-                id,
-                max_processes=options.max_processes,
-                mailbox=options.mailbox,
-                step_limit=options.step_limit,
-                cleanup=options.cleanup,
-            )
+            host = Host(id, **options.limits)
             driver.kernel.hosts[id] = host
             if options.os_workers:
                 if self._workers is None:
@@ -413,6 +407,11 @@ class Node:
         Of a node that has stopped: as it left them.
         """
         return (self._services or self._keeper).statistics()
+
+    def population(self, host: str, /) -> int:
+        """How many processes a host has: none if the node does not run. Any thread may ask."""
+        found = None if self._driver is None else self._driver.kernel.hosts.get(host)
+        return 0 if found is None else found.population
 
     def statistics(self) -> dict[str, int]:
         """How much there is of what, now. `processes` counts those in workers as well."""

@@ -145,13 +145,7 @@ class WorkerNode(Node):
         for id in [entry.id for entry in entries] or [self._own]:
             options = self._host_options(id)
             limit = -(-options.max_processes // self._config["count"])
-            host = Host(
-                id,
-                max_processes=limit,
-                mailbox=options.mailbox,
-                step_limit=options.step_limit,
-                cleanup=options.cleanup,
-            )
+            host = Host(id, **{**options.limits, "max_processes": limit})
             driver.kernel.hosts[id] = host
             host.pool = _Elsewhere(self)
         if self._config["rest"]:

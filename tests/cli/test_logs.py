@@ -326,3 +326,81 @@ def test_no_color_takes_the_colours_out_of_all_that_the_commands_print(app, word
     _, shown = at_a_terminal(command, app, *rest, NO_COLOR="1")
     assert "app:fails" in shown
     assert "\x1b" not in shown
+
+
+# -- while a program has the terminal --------------------------------------------------------
+
+TERMINAL = """
+namespace: app
+entries:
+- {name: processes, kind: process.host}
+- {name: terminal, kind: terminal.host, hide_logs: %s}
+- {name: logs, kind: process.py, source: "file://code.py", method: logs}
+- {name: fails, kind: process.py, source: "file://code.py", method: fails}
+- {name: idle, kind: process.py, source: "file://code.py", method: idle}
+- {name: service, kind: process.service, process: %s, host: %s, lifecycle: {auto_start: true}}
+"""
+PROGRAMS = """
+import logging
+from procession import process
+
+async def logs():
+    for level in ("info", "warning", "error"):
+        getattr(logging.getLogger("shop"), level)("sold a hat")
+    print("done", flush=True)
+
+async def fails():
+    raise ValueError("kaboom")
+
+async def idle():
+    await process.events().receive()
+"""
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    """Run an app that has a terminal, with a service."""
+    (tmp_path / "code.py").write_text(PROGRAMS)
+
+    def run(*words, hide_logs="true", service="idle", host="processes"):
+        (tmp_path / "_index.yaml").write_text(TERMINAL % (hide_logs, service, host))
+        return procession("run", tmp_path, *words)
+
+    return run
+
+
+def test_a_program_of_a_terminal_that_hides_logs_has_it_for_itself(terminal):
+    done = terminal("-x", "app:logs", "--host", "app:terminal")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_a_terminal_that_hides_logs_does_not_hide_why_its_program_has_failed(terminal):
+    done = terminal("-x", "app:fails", "--host", "app:terminal")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback (most recent call last):" in done.stderr
+    assert done.stderr.splitlines()[-1] == "error: app:fails: ValueError: kaboom"
+    assert "service" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (("--host", "app:terminal"), {"hide_logs": "false"}),
+        (("--host", "app:processes"), {}),
+        ((), {}),
+    ],
+    ids=["not hidden", "another host", "the first host"],
+)
+def test_logs_are_shown_while_no_terminal_that_hides_them_is_in_use(terminal, words, options):
+    done = terminal("-x", "app:logs", *words, **options)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr.count("sold a hat") == 3
+    assert "service app:service started" in done.stderr
+
+
+def test_a_service_at_a_terminal_hides_logs_while_it_runs(terminal):
+    done = terminal(service="logs", host="terminal")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "sold a hat" not in done.stderr
+    assert "service app:service starting" in done.stderr
+    assert "service app:service exited" in done.stderr

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
 
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
@@ -45,6 +45,12 @@ def set_up_logs(log_format: str, level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel("WARNING")
+
+
+def hide_logs_while(hidden: Callable[[logging.LogRecord], bool]) -> None:
+    """Show no record that is `hidden`. To be called once logs are set up."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda record: not hidden(record))
 
 
 def _add_fields_of_programs(

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from procession.cli.logs import FORMATS, LEVELS, set_up_logs
+from procession.cli.logs import FORMATS, LEVELS, hide_logs_while, set_up_logs
 from procession.cli.output import errors_of, fail, no_entries
 from procession.core.duration import parse_duration
 from procession.core.errors import Canceled, Error, Invalid
@@ -24,7 +24,7 @@ from procession.guests.failure import (
     system_exit_of,
     traceback_of,
 )
-from procession.manifest.entry import ServiceEntry
+from procession.manifest.entry import HostEntry, ServiceEntry
 from procession.node import Node
 from procession.program import run_loop
 
@@ -166,6 +166,7 @@ def run(
         services = [] if no_services else _services_to_start(node)
         if execute is None and not services:
             raise _nothing_to_run(node)
+        _hide_logs(node, None if execute is None else host or next(iter(_hosts(node)), None))
     except Error as error:
         if Path(directory).suffix == ".py" and Path(directory).is_file():
             error.message += f"; did you mean: procession run -x {Path(directory).stem}:main"
@@ -186,6 +187,22 @@ def run(
         # What a caller took note of is not logged when exits are quiet, and the caller is us.
         _report(error, log_format, trace if quiet_exits else None)
     sys.exit(code)
+
+
+def _hosts(node: Node) -> dict[str, HostEntry]:
+    entries = node.manifest.entries
+    return {id: entry for id, entry in entries.items() if isinstance(entry, HostEntry)}
+
+
+def _hide_logs(node: Node, host: str | None) -> None:
+    """Keep logs from the terminal while the programs of a host with `hide_logs` have it.
+
+    Where -x has a program run on such a `host`, the rest of the run shows warnings and errors only.
+    """
+    hiding = [id for id, entry in _hosts(node).items() if entry.hide_logs]
+    least = logging.WARNING if host in hiding else logging.NOTSET
+    if hiding:
+        hide_logs_while(lambda record: record.levelno < least or any(map(node.population, hiding)))
 
 
 def _report(error: Error, log_format: str, trace: str | None = None) -> NoReturn:

@@ -85,6 +85,12 @@ class HostOptions(msgspec.Struct, frozen=True):
     worker_memory: int = 0
     lua: LuaOptions = LuaOptions()
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Those that the machine knows of: the options of `procession.core.host.Host`."""
+        names = ("max_processes", "mailbox", "step_limit", "cleanup")
+        return {name: getattr(self, name) for name in names}
+
 
 class HostEntry(Declared, frozen=True, kw_only=True):
     """`process.host`, `terminal.host`: where processes run.
