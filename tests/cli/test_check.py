@@ -65,16 +65,82 @@ def test_a_sound_app_is_ok(app, entries, text):
     assert (done.returncode, done.stdout, done.stderr) == (0, text, "")
     done = procession("check", folder, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout) == {"ok": True, "entries": len(entries)}
+    assert json.loads(done.stdout) == {"ok": True, "entries": len(entries), "not_read": []}
 
 
-def test_an_app_without_entries_is_ok(tmp_path):
+def test_an_app_without_entries_is_ok(app):
+    done = procession("check", app())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok: no entries\n", "")
+
+
+# -- where manifests are -----------------------------------------------------------------------
+
+
+def test_a_folder_without_a_manifest_is_an_error(tmp_path):
     done = procession("check", tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (
-        0,
-        "ok: no entries: no _index.yaml, _index.yml or _index.json in the app\n",
-        "",
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: there is no manifest: no _index.yaml, _index.yml or _index.json in the app\n"
     )
+    done = procession("check", tmp_path, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    (error,) = json.loads(done.stdout)["errors"]
+    assert error["kind"] == "NotFound"
+    assert error["message"].startswith("there is no manifest")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("check", ()), ("list", ()), ("run", ()), ("run", ("-x", "app:a"))],
+    ids=["check", "list", "run", "run -x"],
+)
+def test_every_command_tells_of_a_manifest_whose_name_is_wrong(app, command, words):
+    folder = app(HOST, entry("a"), code=GOOD)
+    (folder / "_index.yaml").rename(folder / "index.yaml")
+    done = procession(command, folder, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: index.yaml:1: this looks like a manifest, but is not read: only _index.yaml, "
+        "_index.yml, _index.json are; did you mean _index.yaml?\n1 error\n"
+    )
+
+
+def test_manifests_of_what_is_installed_beside_the_app_are_not_read_and_it_is_said(app):
+    folder = app(HOST)
+    for name in ("venv/a", "venv/b", "web/node_modules/c", ".hidden"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "_index.yaml").write_text("namespace: app\nentries: [{name: main}]\n")
+    (folder / "venv/pyvenv.cfg").write_text("")
+    done = procession("check", folder)
+    assert (done.returncode, done.stdout) == (0, "ok: 1 entry\n")
+    assert done.stderr.splitlines() == [
+        "note: .hidden/_index.yaml is not read: .hidden/ is hidden",
+        "note: venv/a/_index.yaml and 1 more are not read: venv/ is a virtual environment",
+        "note: web/node_modules/c/_index.yaml is not read: web/node_modules/ "
+        "has packages of JavaScript",
+    ]
+    done = procession("check", folder, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["not_read"] == [
+        ".hidden/_index.yaml",
+        "venv/a/_index.yaml",
+        "venv/b/_index.yaml",
+        "web/node_modules/c/_index.yaml",
+    ]
+
+
+def test_a_folder_with_no_manifest_but_those_that_are_not_read_says_both(tmp_path):
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv/pyvenv.cfg").write_text("")
+    (tmp_path / "venv/_index.yaml").write_text("namespace: app\n")
+    done = procession("check", tmp_path)
+    assert done.returncode == 1
+    note, error = done.stderr.splitlines()
+    assert note.startswith("note: venv/_index.yaml is not read")
+    assert error.startswith("error: there is no manifest")
+
+
+# -- what is wrong in manifests and sources ----------------------------------------------------
 
 
 @pytest.mark.semantics("14.5")

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from procession.cli.output import fail, print_json
-from procession.core.errors import Error
+from procession.cli.output import fail, no_entries, print_json
+from procession.core.errors import Error, NotFound
+from procession.guests.lua.guest import module_errors
 from procession.guests.lua.guest import source_error as lua_source_error
-from procession.guests.source import source_error
+from procession.guests.source import reference_error, source_error
 from procession.manifest.entry import Entry, LuaEntry, PythonEntry
+from procession.manifest.files import NotRead, manifests_not_read
 from procession.manifest.loader import Manifest, inspect_manifest
 from procession.manifest.problem import ManifestError, ManifestErrors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @click.command()
@@ -21,40 +27,64 @@ from procession.manifest.problem import ManifestError, ManifestErrors
 def check(directory: Path, as_json: bool) -> None:
     """Find the errors of an app.
 
-    Checks the manifests in DIR (default: here), and that the sources compile and have their
-    methods. Nothing is run. Prints all errors with file, line, entry and key, and exits with 1 if
-    there are any.
+    Checks the manifests in DIR (default: here), that the sources compile and have their methods,
+    and that these can be processes. Nothing is run. Prints all errors with file, line, entry and
+    key, and exits with 1 if there are any, or no manifest.
     """
     try:
         manifest, errors = inspect_manifest(directory)
     except Error as error:
         fail(error, as_json=as_json)
-    errors = [*errors, *_source_errors(manifest)]
+    errors = [*errors, *_entry_errors(manifest)]
+    not_read = manifests_not_read(manifest.root)
+    if not as_json:
+        for one in not_read:
+            click.echo(_note(one, manifest.root), err=True)
     if errors:
         fail(ManifestErrors(errors), as_json=as_json)
+    if not manifest.files:
+        fail(NotFound(no_entries(manifest)), as_json=as_json)
     count = len(manifest.entries)
     if as_json:
-        print_json({"ok": True, "entries": count})
+        skipped = [file for one in not_read for file in one.manifests]
+        shown = [file.relative_to(manifest.root).as_posix() for file in skipped]
+        print_json({"ok": True, "entries": count, "not_read": shown})
     elif not count:
-        click.echo("ok: no entries: no _index.yaml, _index.yml or _index.json in the app")
+        click.echo("ok: no entries")
     else:
         click.echo(f"ok: {count} entr{'y' if count == 1 else 'ies'}")
 
 
-def _source_errors(manifest: Manifest) -> list[ManifestError]:
-    found: dict[str, ManifestError] = {}
+def _note(not_read: NotRead, root: Path) -> str:
+    folder = f"{not_read.folder.relative_to(root).as_posix()}/"
+    first, *more = (file.relative_to(root).as_posix() for file in not_read.manifests)
+    which = f"{first} is" if not more else f"{first} and {len(more)} more are"
+    return click.style("note: ", bold=True) + f"{which} not read: {folder} {not_read.reason}"
+
+
+def _entry_errors(manifest: Manifest) -> list[ManifestError]:
+    found: dict[tuple[str, str], ManifestError] = {}
     for entry in manifest.entries.values():
-        message = _source_error(entry, manifest.root)
-        if message is not None:  # told once, if several entries share a source
-            file = entry.file.relative_to(manifest.root).as_posix()
-            error = ManifestError(file, entry.line, entry.id, "source", message)
-            found.setdefault(message, error)
+        file = entry.file.relative_to(manifest.root).as_posix()
+        for key, message in _errors(entry, manifest.root):
+            error = ManifestError(file, entry.line, entry.id, key, message)
+            # The errors of a source are told once, if several entries share it.
+            found.setdefault(("" if key == "source" else entry.id + key, message), error)
     return list(found.values())
 
 
-def _source_error(entry: Entry, root: Path) -> str | None:
+def _errors(entry: Entry, root: Path) -> Iterator[tuple[str, str]]:
+    """What is wrong with the code of an entry: each error, and the key that it belongs to."""
+    error = None
     if isinstance(entry, LuaEntry):
-        return lua_source_error(entry, root)
-    if isinstance(entry, PythonEntry) and entry.source is not None:
-        return source_error(entry.path, entry.method, root)
-    return None
+        for place, wrong in module_errors(entry).items():
+            yield f"modules[{place}]", wrong
+        if entry.source is not None:
+            error = lua_source_error(entry, root)
+    elif isinstance(entry, PythonEntry):
+        if entry.source is not None:
+            error = source_error(entry.source, entry.method, root)
+        elif entry.python is not None and (message := reference_error(entry.python, root)):
+            yield "python", message
+    if error is not None:
+        yield "source", error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from procession.cli.output import fail, print_json
+from procession.cli.output import fail, no_entries, print_json
 from procession.core.errors import Error
 from procession.manifest.entry import HostEntry, PythonEntry, ServiceEntry, SupervisorEntry
 from procession.manifest.loader import load_manifest
@@ -34,7 +34,7 @@ def list_entries(directory: Path, as_json: bool) -> None:
     if as_json:
         print_json([_as_data(entry, manifest.root) for entry in entries])
     elif not entries:
-        click.echo("no entries: no _index.yaml, _index.yml or _index.json in the app", err=True)
+        click.echo(f"no entries: {no_entries(manifest)}", err=True)
     else:
         _print_table([(entry.id, entry.kind, _behind(entry, manifest.root)) for entry in entries])
 

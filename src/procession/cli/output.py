@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 import msgspec
 
-from procession.manifest.loader import FILE_NAMES
+from procession.manifest.files import FILE_NAMES
 from procession.manifest.problem import ManifestError, ManifestErrors
 
 if TYPE_CHECKING:

@@ -7,9 +7,12 @@ that no import can have, so two apps with a `worker.py` each do not meet.
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import sys
 import types
+from collections import deque
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Error, Internal, NotFound, did_you_mean
@@ -17,7 +20,10 @@ from procession.core.pid import split_reference
 from procession.guests.failure import error_from_exception
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 class PythonSources:
@@ -77,37 +83,107 @@ class PythonSources:
 
 
 def source_error(path: Path, method: str, root: Path) -> str | None:
-    """Why a source file cannot give `method`, as far as can be told without running it; or None."""
-    shown = path.relative_to(root).as_posix()
+    """Why a source file cannot give the process `method`, or None.
+
+    As far as can be told without running it: what a decorator makes of it, for one, cannot.
+    """
+    shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
     try:
         content = path.read_bytes()
         compile(content, str(path), "exec", dont_inherit=True)
-        names = _names_at_top_level(ast.parse(content))
+        bound = _bound_at_top_level(ast.parse(content))
     except (OSError, SyntaxError, ValueError, RecursionError) as error:
         return _not_loaded(shown, error).message
-    if names is not None and method not in names:
-        return f"method not found: {method!r} in {shown}{did_you_mean(method, names)}"
+    if bound is None:
+        return None
+    if method not in bound:
+        return f"method not found: {method!r} in {shown}{did_you_mean(method, bound)}"
+    what = [_other_than_process(node) for node in bound[method]]
+    if None in what:
+        return None
+    place = f"{shown}:{bound[method][-1].lineno}"
+    return f"{place}: {method!r} is {what[-1]}: a process starts with `async def {method}`"
+
+
+def reference_error(reference: str, root: Path) -> str | None:
+    """Why `package.module:function` cannot be imported and be a process, likewise, or None."""
+    name, function = split_reference(reference)
+    parts = name.split(".")
+    path: list[str] = [str(root), *sys.path]
+    for count in range(1, len(parts) + 1):
+        part = ".".join(parts[:count])
+        spec = PathFinder.find_spec(part, path)
+        if spec is None and count == 1 and _is_known_otherwise(part):
+            return None  # to look for what is inside of it would run it
+        if spec is None:
+            return f"no module {part!r} can be imported from the app folder"
+        path = list(spec.submodule_search_locations or ())
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return source_error(Path(spec.origin), function, root)
+
+
+def _is_known_otherwise(name: str) -> bool:
+    """Whether a module that is in no folder of the path can be imported all the same."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return True
+
+
+def _bound_at_top_level(module: ast.Module) -> dict[str, list[Any]] | None:
+    """What a module binds to each name, where it does; None if only running it can tell."""
+    bound: dict[str, list[Any]] = {}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name) and node.id in ("globals", "exec", "setattr", "__getattr__"):
+            return None
+        if isinstance(node, ast.Global):
+            for name in node.names:
+                bound.setdefault(name, []).append(node)
+    for node in _outside_of_definitions(module):
+        for name in _names_bound_by(node):
+            if name == "*" or name == "__getattr__":
+                return None
+            bound.setdefault(name, []).append(node)
+    return bound
+
+
+def _names_bound_by(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()):
+            return [name]
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return [(alias.asname or alias.name).split(".")[0] for alias in names]
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return [node.name]
+        case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar():
+            return [node.name] if node.name else []
+        case ast.MatchMapping(rest=str(name)):
+            return [name]
+    return []
+
+
+def _other_than_process(node: ast.AST) -> str | None:
+    """What a statement binds to a name, if that surely is no process."""
+    match node:
+        case ast.ClassDef(decorator_list=[], keywords=[]):
+            return "a class"
+        case ast.FunctionDef(decorator_list=[]):
+            return "a plain function"
+        case ast.AsyncFunctionDef(decorator_list=[]):
+            if any(isinstance(one, ast.Yield) for one in _outside_of_definitions(node)):
+                return "an async generator, since it has a `yield`"
     return None
 
 
-def _names_at_top_level(module: ast.Module) -> set[str] | None:
-    """The names that a module may bind; None if only running it can tell."""
-    names: set[str] = set()
-    for node in ast.walk(module):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Name) and node.id in (
-            "globals",
-            "exec",
-            "setattr",
-            "__getattr__",
-        ):
-            return None
-    return None if "*" in names else names
+def _outside_of_definitions(root: ast.AST) -> Iterator[ast.AST]:
+    """All that is inside of a node, and not inside of a function or class in it, in order."""
+    pending = deque(ast.iter_child_nodes(root))
+    while pending:
+        node = pending.popleft()
+        yield node
+        if not isinstance(node, _DEFINITIONS):
+            pending.extendleft([*ast.iter_child_nodes(node)][::-1])
 
 
 def _member(module: types.ModuleType, name: str, shown: str) -> Any:

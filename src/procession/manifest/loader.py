@@ -20,16 +20,17 @@ from procession.manifest.entry import (
     change_host,
     read_entry,
 )
+from procession.manifest.files import FILE_NAMES, find_manifests
 from procession.manifest.problem import ManifestError, ManifestErrors
 from procession.manifest.report import Report
 from procession.manifest.resolve import check_references
 from procession.manifest.section import Section, items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-FILE_NAMES = ("_index.yaml", "_index.yml", "_index.json")
-_FOREIGN_FOLDERS = ("node_modules", "__pycache__")  # `.venv` is hidden
+
+_NOT_READ = f"this looks like a manifest, but is not read: only {', '.join(FILE_NAMES)} are"
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -73,11 +74,13 @@ def inspect_manifest(app_dir: Path) -> tuple[Manifest, list[ManifestError]]:
             raise Invalid(f"the app folder {app_dir} is not a folder")
         raise NotFound(f"the app folder {app_dir} does not exist")
     loading = _Loading(Path(os.path.realpath(app_dir)))
-    files = list(loading.find_files())
-    for file in files:
+    found = find_manifests(loading.root, loading.unreadable_folder)
+    for file in found.manifests:
         loading.read_file(file)
+    for file, meant in found.misnamed:
+        loading.unreadable(file, Unreadable(1, f"{_NOT_READ}; did you mean {meant}?"))
     check_references(loading.entries, loading.reports, complete=loading.complete)
-    return Manifest(loading.root, loading.entries, files), loading.errors
+    return Manifest(loading.root, loading.entries, found.manifests), loading.errors
 
 
 class _Loading:
@@ -90,22 +93,12 @@ class _Loading:
         self.complete = True
         """Whether `reports` has all ids that there are."""
 
-    def find_files(self) -> Iterator[Path]:
-        """The manifest files. Symbolic links to folders are not followed."""
-        for folder, subfolders, names in os.walk(self.root, onerror=self._unreadable_folder):
-            subfolders[:] = sorted(
-                name
-                for name in subfolders
-                if not name.startswith(".") and name not in _FOREIGN_FOLDERS
-            )
-            yield from (Path(folder, name) for name in FILE_NAMES if name in names)
-
     def read_file(self, file: Path) -> None:
         """Add the entries of a file."""
         try:
             document = read_document(self._content(file), is_json=file.suffix == ".json")
         except Unreadable as error:
-            self._unreadable(file, error)
+            self.unreadable(file, error)
             return
         report = Report(self.errors, self._relative(file), document.lines)
         header = Section(document.data, report)
@@ -160,13 +153,15 @@ class _Loading:
         except OSError as error:
             raise Unreadable(1, f"this cannot be read: {error.strerror}") from None
 
-    def _unreadable(self, file: Path, error: Unreadable) -> None:
+    def unreadable(self, file: Path, error: Unreadable) -> None:
+        """Note that it is not known what a file declares."""
         self.complete = False
         Report(self.errors, self._relative(file), {})(error.message, line=error.line)
 
-    def _unreadable_folder(self, error: OSError) -> None:
+    def unreadable_folder(self, error: OSError) -> None:
+        """Note that it is not known what is in a folder."""
         folder = Path(error.filename)
-        self._unreadable(folder, Unreadable(1, f"this cannot be read: {error.strerror}"))
+        self.unreadable(folder, Unreadable(1, f"this cannot be read: {error.strerror}"))
 
     def _relative(self, file: Path) -> str:
         return file.relative_to(self.root).as_posix()

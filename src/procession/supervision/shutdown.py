@@ -42,7 +42,7 @@ class Drained:
 def ask_to_stop(
     kernel: Kernel, processes: Collection[Peer], others_do: Container[str], patience: float
 ) -> None:
-    """Send CANCEL to processes, but for those that `others_do`: their supervisors will stop them."""
+    """Send CANCEL to processes, but not to those whose supervisors will: `others_do`."""
     for process in processes:
         if process.pid not in others_do:
             kernel.cancel(None, process.pid, "the node is stopping", patience)

@@ -126,6 +126,16 @@ def source_error(entry: LuaEntry, root: Path) -> str | None:
         return error.message
 
 
+def module_errors(entry: LuaEntry) -> dict[int, str]:
+    """What is wrong with the modules that an entry lists, by their place in the list."""
+    return {
+        place: f"unknown module {name!r}"
+        + (did_you_mean(name, MODULES) or f"; there are {', '.join(MODULES)}")
+        for place, name in enumerate(entry.modules)
+        if name and name not in MODULES
+    }
+
+
 def read_source(entry: LuaEntry, root: Path) -> Source:
     """The text of an entry. Raises Internal if it cannot be read."""
     name = entry.path.relative_to(root).as_posix()
