@@ -218,8 +218,8 @@ class Node:
                 resting.cancel()
                 patience = max(0.0, self._stop_until - clock())
             others_do = await self._supervised_anywhere(kernel, patience)
-            patience = max(0.0, self._stop_until - clock())
             if self._workers is not None:
+                patience = max(0.0, self._stop_until - clock())
                 waits.append(asyncio.ensure_future(self._workers.stop(patience, others_do)))
             if patience > 0:
                 ask_to_stop(kernel, kernel.local_processes(), others_do, patience)
