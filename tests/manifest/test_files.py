@@ -54,6 +54,7 @@ def test_folders_that_only_sound_like_it_are_part_of_the_app(shop):
         ("_index.YML", "_index.yml"),
         ("__index.yaml", "_index.yaml"),
         ("_indx.yaml", "_index.yaml"),
+        ("_idnex.yml", "_index.yml"),
         ("-index.yaml", "_index.yaml"),
     ],
 )
@@ -94,6 +95,7 @@ def test_what_others_refer_to_may_be_in_a_manifest_whose_name_is_wrong(app):
         ("index.html", MANIFEST),
         ("_index.yaml.bak", MANIFEST),
         ("_index.old.yaml", MANIFEST),
+        ("_index2.yaml", MANIFEST),
         ("values.yaml", MANIFEST),
     ],
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +23,11 @@ _FOREIGN = {
     "site-packages": "has installed packages",
     "__pycache__": "has compiled code",
 }
-_LIKENESS = 0.9
+_SLIPS = {
+    "index",
+    *("index"[:i] + "index"[i + 1 :] for i in range(5)),  # a letter is missing
+    *("index"[:i] + "index"[i + 1] + "index"[i] + "index"[i + 2 :] for i in range(4)),  # swapped
+}
 _KEYS = ("namespace", "entries")
 
 
@@ -103,15 +106,11 @@ def _foreign(folder: Path) -> str | None:
 
 def _misnamed(root: Path, folder: Path, names: set[str]) -> Iterator[tuple[Path, str]]:
     for name in sorted(names):
-        lower = name.lower()
-        if lower.endswith((".yaml", ".yml", ".json")):
-            meant = max(FILE_NAMES, key=lambda known: _likeness(lower, known))
-            if _likeness(lower, meant) >= _LIKENESS and _is_manifest(root, folder / name):
-                yield folder / name, meant
-
-
-def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other).ratio()
+        stem, _, suffix = name.lower().rpartition(".")
+        meant = f"_index.{suffix}"
+        alike = meant in FILE_NAMES and stem.strip("_-. ") in _SLIPS
+        if alike and _is_manifest(root, folder / name):
+            yield folder / name, meant
 
 
 def _is_manifest(root: Path, file: Path) -> bool:
