@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_DYNAMIC = ("globals", "locals", "vars", "exec", "setattr", "__getattr__")
+"""A module that has one of these names may bind others that cannot be seen."""
+
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -135,7 +138,7 @@ def _bound_at_top_level(module: ast.Module) -> dict[str, list[Any]] | None:
     """What a module binds to each name, where it does; None if only running it can tell."""
     bound: dict[str, list[Any]] = {}
     for node in ast.walk(module):
-        if isinstance(node, ast.Name) and node.id in ("globals", "exec", "setattr", "__getattr__"):
+        if isinstance(node, ast.Name) and node.id in _DYNAMIC:
             return None
         if isinstance(node, ast.Global):
             for name in node.names:
