@@ -14,6 +14,7 @@ FLOORS = [
     {"manifest", "current", "process", "channel", "time"},
     {"guests"},
     {"hosts", "supervision"},
+    {"entries"},
     {"node"},
     {"program", "signals"},
     {"worker"},

@@ -5,6 +5,7 @@ The floors, each importing only from those below it:
     cli                                   the command line
     program                               a program that is all processes: start, signals, end
     node                                  puts everything together: manifest in, running node out
+    entries                               what can be started: manifest and functions, as programs
     hosts, supervision                    where processes run; what keeps them running
     guests                                what runs in a process: a Python coroutine
     process, channel, time, current       the face: what process code imports

@@ -18,8 +18,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-
 from procession.core.call import CALLER_GONE, Waiting
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you_mean
@@ -27,25 +25,21 @@ from procession.core.host import Host
 from procession.core.kernel import terminated
 from procession.core.order import SpawnOrder
 from procession.core.process import LINK_FAILURE, current_process
+from procession.entries import Entries
 from procession.guests.failure import describe, is_system_exit, log_with_traceback, traceback_of
 from procession.guests.lua.guest import LuaGuest
 from procession.guests.python_guest import PythonGuest
-from procession.guests.source import PythonSources
 from procession.hosts.inline import InlineDriver
-from procession.hosts.os_workers import OsWorkers, importable_reference
+from procession.hosts.os_workers import OsWorkers
 from procession.manifest.entry import (
-    Declared,
     HostEntry,
     HostOptions,
-    LuaEntry,
-    PythonEntry,
-    SupervisorEntry,
     change_host,
 )
 from procession.manifest.loader import Manifest, load_manifest, with_settings
 from procession.supervision.keeper import Keeper
 from procession.supervision.shutdown import Drained, ask_to_stop, end_before_services
-from procession.supervision.supervisor import function_of_entry, supervised
+from procession.supervision.supervisor import supervised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,13 +47,10 @@ if TYPE_CHECKING:
     from procession.core.event import Event
     from procession.core.kernel import Kernel
     from procession.core.peer import Peer
-    from procession.core.process import Process, Program
+    from procession.core.process import Process
     from procession.process import Entry
 
 log = logging.getLogger("procession.process")
-
-_PROCESSES = ("process.py", "process.lua", "process.supervisor")
-_FUNCTIONS = ("function.py", "function.lua")
 
 _serials = count(1)
 """Of all nodes in this OS process, so that a PID of one is nobody in the others."""
@@ -96,7 +87,7 @@ class Node:
         self.manifest = with_settings(manifest, self._settings)
         self._grace = seconds(grace)
         self._quiet_exits = quiet_exits
-        self._sources = PythonSources(self.manifest.root)
+        self._entries = Entries(self.manifest)
         self._driver: InlineDriver | None = None
         self._guest: PythonGuest | None = None
         self._lua: LuaGuest | None = None
@@ -117,12 +108,13 @@ class Node:
         loop = asyncio.get_running_loop()
         self._guest = guest = PythonGuest(loop, contextvars.copy_context())
         self._driver = driver = InlineDriver(
-            loop, guest.adopt, self._load, self._on_failure, _serials
+            loop, guest.adopt, self._entries.load, self._on_failure, _serials
         )
         self._lua = LuaGuest(
-            self.manifest.root, self._lua_entry, self._host_options, self.manifest.entries.get
+            self.manifest.root, self._entries.in_lua, self._host_options, self.manifest.entries.get
         )
         self._lua.kernel = driver.kernel
+        self._entries.python, self._entries.lua = guest, self._lua
         self._stop_until = math.inf
         self._down: asyncio.Future[None] = loop.create_future()
         self._services = Keeper(driver.kernel, self.manifest, random.random)
@@ -145,7 +137,9 @@ class Node:
             driver.kernel.hosts[id] = host
             if options.os_workers:
                 if self._workers is None:
-                    self._workers = OsWorkers(driver, self._worker_config(), self._addressed)
+                    self._workers = OsWorkers(
+                        driver, self._worker_config(), self._entries.addressed
+                    )
                 self._workers.add(
                     host, options.os_workers, options.step_limit, options.worker_memory
                 )
@@ -162,18 +156,6 @@ class Node:
             "parent": os.getpid(),
             "log_level": logging.getLogger().getEffectiveLevel(),
         }
-
-    def _addressed(self, order: SpawnOrder) -> SpawnOrder:
-        """The order with a reference by which a worker finds the entry. Raises as spawn does."""
-        entry = order.entry
-        declared = self.manifest.entries.get(entry) if isinstance(entry, str) else None
-        if declared is not None:
-            self._check_kind(declared, order.to_execute)
-        else:
-            self._load(entry, order.to_execute)
-        if isinstance(entry, str):
-            return order
-        return msgspec.structs.replace(order, entry=importable_reference(entry))
 
     async def stop(
         self, grace: Duration | None = None, *, before_services: Duration | None = None
@@ -285,7 +267,7 @@ class Node:
         """Raise what `exec` would raise before anything is run: of its host, of its entry."""
         if host is not None and host not in self._kernel.hosts:
             raise NotFound(f"host not found: {host!r}{did_you_mean(host, self._kernel.hosts)}")
-        self._addressed(SpawnOrder(entry, host or self._default_host, to_execute=True))
+        self._entries.addressed(SpawnOrder(entry, host or self._default_host, to_execute=True))
 
     async def _exec_main(self, entry: Entry, args: tuple[Any, ...]) -> Any:
         """`exec` for the main of the program: SystemExit if that has called `sys.exit(0)`."""
@@ -433,56 +415,6 @@ class Node:
             raise Invalid("the node is not running: use `async with Node(...) as node`")
         self._driver.check_caller()
         return self._driver.kernel
-
-    def _load(self, entry: Any, to_execute: bool) -> Program:
-        """The program of an entry reference or a Python function.
-
-        The functions of the manifest are only to execute, not to spawn.
-        """
-        assert self._guest is not None
-        if isinstance(entry, str):
-            entries = self.manifest.entries
-            declared = entries.get(entry)
-            if isinstance(declared, LuaEntry):
-                assert self._lua is not None
-                self._check_kind(declared, to_execute)
-                return self._lua.program(declared)
-            if isinstance(declared, SupervisorEntry):
-                return self._guest.program(function_of_entry(declared, entries), declared.id)
-            return self._guest.program(self._function(entry, to_execute), entry)
-        if not callable(entry):
-            raise TypeError(
-                f"an entry is a reference such as 'app:main' or an async function, not "
-                f"{type(entry).__name__}"
-            )
-        module = getattr(entry, "__module__", "?")
-        return self._guest.program(entry, f"{module}:{getattr(entry, '__qualname__', repr(entry))}")
-
-    def _function(self, reference: str, to_execute: bool) -> Any:
-        entries = self.manifest.entries
-        entry = entries.get(reference)
-        if entry is None:
-            hint = did_you_mean(reference, entries)
-            try:
-                return self._sources.function_by_reference(reference)
-            except Invalid as error:
-                raise Invalid(f"{error.message}{hint}") from None
-            except NotFound as error:
-                raise NotFound(f"{error.message}{hint}") from None
-        self._check_kind(entry, to_execute)
-        assert isinstance(entry, PythonEntry)
-        if entry.python is not None:
-            return self._sources.function_by_reference(entry.python)
-        return self._sources.function_in_file(entry.path, entry.method)
-
-    def _check_kind(self, entry: Declared, to_execute: bool) -> None:
-        kinds = (*_PROCESSES, *_FUNCTIONS) if to_execute else _PROCESSES
-        if entry.kind not in kinds:
-            raise NotFound(f"entry not found: {entry.id!r} is no process, but a {entry.kind}")
-
-    def _lua_entry(self, reference: str) -> LuaEntry | None:
-        entry = self.manifest.entries.get(reference)
-        return entry if isinstance(entry, LuaEntry) else None
 
     def _host_options(self, host_id: str) -> HostOptions:
         entry = self.manifest.entries.get(host_id)

@@ -21,6 +21,7 @@ from procession.core.errors import Error, Internal
 from procession.core.exchange import Exchange
 from procession.core.frames import CONTROL, PARENT, SPAWN
 from procession.core.host import Host
+from procession.entries import Entries
 from procession.hosts import wire
 from procession.hosts.link import Link
 from procession.hosts.names import WorkerNames
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from procession.core.peer import Peer
     from procession.core.process import Program
     from procession.hosts.inline import InlineDriver
+    from procession.manifest.loader import Manifest
 
 
 _AT_ONCE = ("name", "answer")
@@ -80,13 +82,28 @@ class _Elsewhere:
 
         What another place could not run is refused here too: where a process starts is chance.
         """
-        order = self._node._addressed(order)
+        order = self._node._entries.addressed(order)
         place = self._node.least_loaded(host.id)
         if place == self._node.place:
             return None
         process = self._node.exchange.spawn(place, host.pid_prefix, order)
         self._node.count_spawn(place)
         return process
+
+
+class _WorkerEntries(Entries):
+    """Those of a worker, which loads the main script of the parent when a function of it is due."""
+
+    def __init__(self, manifest: Manifest, main: str | None) -> None:
+        super().__init__(manifest)
+        self._main = None if main is None else Path(main)
+
+    def load(self, entry: Any, to_execute: bool) -> Program:
+        """The program of an entry."""
+        if isinstance(entry, str) and entry.startswith("__main__:") and self._main is not None:
+            path, self._main = self._main, None
+            _load_main(path)
+        return super().load(entry, to_execute)
 
 
 class WorkerNode(Node):
@@ -99,7 +116,7 @@ class WorkerNode(Node):
         self._socket = sock
         self._config = config
         self._own = config["host"]
-        self._main = None if config["main"] is None else Path(config["main"])
+        self._entries = _WorkerEntries(self.manifest, config["main"])
         self._hosts_of: dict[int, str] = {self.place: self._own}
         self._loads: dict[int, int] = {self.place: 0}
         self._starting: set[int] = set()
@@ -150,12 +167,6 @@ class WorkerNode(Node):
             host.pool = _Elsewhere(self)
         if self._config["rest"]:
             self._link.take_in(self._config["rest"])
-
-    def _load(self, entry: Any, to_execute: bool) -> Program:
-        if isinstance(entry, str) and entry.startswith("__main__:") and self._main is not None:
-            path, self._main = self._main, None
-            _load_main(path)
-        return super()._load(entry, to_execute)
 
     def least_loaded(self, host_id: str) -> int:
         """The place for a new process of a host; itself if none of the host has fewer."""

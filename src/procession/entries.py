@@ -1,0 +1,97 @@
+"""What can be started: the entries of a manifest, and Python functions, as programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from procession.core.errors import Invalid, NotFound, did_you_mean
+from procession.guests.source import PythonSources
+from procession.hosts.os_workers import importable_reference
+from procession.manifest.entry import Declared, LuaEntry, PythonEntry, SupervisorEntry
+from procession.supervision.supervisor import function_of_entry
+
+if TYPE_CHECKING:
+    from procession.core.order import SpawnOrder
+    from procession.core.process import Program
+    from procession.guests.lua.guest import LuaGuest
+    from procession.guests.python_guest import PythonGuest
+    from procession.manifest.loader import Manifest
+
+_PROCESSES = ("process.py", "process.lua", "process.supervisor")
+_FUNCTIONS = ("function.py", "function.lua")
+
+
+class Entries:
+    """The entries of one manifest. The guests, which run them, are set when the node starts."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._entries = manifest.entries
+        self._sources = PythonSources(manifest.root)
+        self.python: PythonGuest | None = None
+        self.lua: LuaGuest | None = None
+
+    def load(self, entry: Any, to_execute: bool) -> Program:
+        """The program of an entry reference or a Python function. Raises Error.
+
+        The functions of the manifest are only to execute, not to spawn.
+        """
+        assert self.python is not None
+        if isinstance(entry, str):
+            declared = self._entries.get(entry)
+            if isinstance(declared, LuaEntry):
+                assert self.lua is not None
+                self._check_kind(declared, to_execute)
+                return self.lua.program(declared)
+            if isinstance(declared, SupervisorEntry):
+                function = function_of_entry(declared, self._entries)
+                return self.python.program(function, declared.id)
+            return self.python.program(self._function(entry, to_execute), entry)
+        if not callable(entry):
+            raise TypeError(
+                f"an entry is a reference such as 'app:main' or an async function, not "
+                f"{type(entry).__name__}"
+            )
+        module = getattr(entry, "__module__", "?")
+        name = getattr(entry, "__qualname__", repr(entry))
+        return self.python.program(entry, f"{module}:{name}")
+
+    def addressed(self, order: SpawnOrder) -> SpawnOrder:
+        """The order with a reference by which a worker finds the entry. Raises as spawn does."""
+        entry = order.entry
+        declared = self._entries.get(entry) if isinstance(entry, str) else None
+        if declared is not None:
+            self._check_kind(declared, order.to_execute)
+        else:
+            self.load(entry, order.to_execute)
+        if isinstance(entry, str):
+            return order
+        return msgspec.structs.replace(order, entry=importable_reference(entry))
+
+    def in_lua(self, reference: str) -> LuaEntry | None:
+        """The entry of a reference, if it is in Lua."""
+        entry = self._entries.get(reference)
+        return entry if isinstance(entry, LuaEntry) else None
+
+    def _function(self, reference: str, to_execute: bool) -> Any:
+        entry = self._entries.get(reference)
+        if entry is None:
+            hint = did_you_mean(reference, self._entries)
+            try:
+                return self._sources.function_by_reference(reference)
+            except Invalid as error:
+                raise Invalid(f"{error.message}{hint}") from None
+            except NotFound as error:
+                raise NotFound(f"{error.message}{hint}") from None
+        self._check_kind(entry, to_execute)
+        assert isinstance(entry, PythonEntry)
+        if entry.python is not None:
+            return self._sources.function_by_reference(entry.python)
+        return self._sources.function_in_file(entry.path, entry.method)
+
+    @staticmethod
+    def _check_kind(entry: Declared, to_execute: bool) -> None:
+        kinds = (*_PROCESSES, *_FUNCTIONS) if to_execute else _PROCESSES
+        if entry.kind not in kinds:
+            raise NotFound(f"entry not found: {entry.id!r} is no process, but a {entry.kind}")
