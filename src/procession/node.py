@@ -11,7 +11,6 @@ import asyncio
 import contextvars
 import logging
 import math
-import os
 import random
 import sys
 from itertools import count
@@ -37,8 +36,8 @@ from procession.manifest.entry import (
     change_host,
 )
 from procession.manifest.loader import Manifest, load_manifest, with_settings
+from procession.supervision import shutdown
 from procession.supervision.keeper import Keeper
-from procession.supervision.shutdown import Drained, ask_to_stop, end_before_services
 from procession.supervision.supervisor import supervised
 
 if TYPE_CHECKING:
@@ -137,25 +136,15 @@ class Node:
             driver.kernel.hosts[id] = host
             if options.os_workers:
                 if self._workers is None:
-                    self._workers = OsWorkers(
-                        driver, self._worker_config(), self._entries.addressed
-                    )
+                    config = {
+                        "app": None if self._app is None else str(self.manifest.root),
+                        "settings": dict(self._settings),
+                        "quiet_exits": self._quiet_exits,
+                    }
+                    self._workers = OsWorkers(driver, config, self._entries.addressed)
                 self._workers.add(
                     host, options.os_workers, options.step_limit, options.worker_memory
                 )
-
-    def _worker_config(self) -> dict[str, Any]:
-        main = sys.modules.get("__main__")
-        script = getattr(main, "__file__", None) if not getattr(main, "__spec__", None) else None
-        return {
-            "app": None if self._app is None else str(self.manifest.root),
-            "settings": dict(self._settings),
-            "quiet_exits": self._quiet_exits,
-            "path": list(sys.path),
-            "main": None if script is None else str(Path(script).resolve()),
-            "parent": os.getpid(),
-            "log_level": logging.getLogger().getEffectiveLevel(),
-        }
 
     async def stop(
         self, grace: Duration | None = None, *, before_services: Duration | None = None
@@ -177,10 +166,10 @@ class Node:
         patience = self._grace if grace is None else seconds(grace)
         for host in kernel.hosts.values():
             host.stop()
-        drained = Drained(kernel.local_processes())
+        drained = shutdown.Drained(kernel.local_processes())
         waits: list[asyncio.Future[None]] = [drained.future]
         clock = kernel.scheduler.clock.monotonic
-        keeper = self._keeper
+        keeper, entries = self._keeper, self.manifest.entries
         if before_services is not None and keeper.at_rest:
             patience = min(patience, seconds(before_services))
         self._stop_until = min(self._stop_until, clock() + patience)
@@ -188,8 +177,8 @@ class Node:
             if before_services is not None and not keeper.at_rest:
                 self.hold_services()
                 limit = seconds(before_services)
-                others_do = await self._supervised_anywhere(kernel, limit)
-                await end_before_services(
+                others_do = await shutdown.all_supervised(kernel, self._workers, entries, limit)
+                await shutdown.end_before_services(
                     kernel, keeper, self._executed, others_do, limit, self._down
                 )
                 patience = max(0.0, self._stop_until - clock())
@@ -199,12 +188,13 @@ class Node:
                 await asyncio.wait([resting], timeout=patience)
                 resting.cancel()
                 patience = max(0.0, self._stop_until - clock())
-            others_do = await self._supervised_anywhere(kernel, patience)
+            others_do = await shutdown.all_supervised(kernel, self._workers, entries, patience)
+            others_do |= self._others_do
             if self._workers is not None:
                 patience = max(0.0, self._stop_until - clock())
                 waits.append(asyncio.ensure_future(self._workers.stop(patience, others_do)))
             if patience > 0:
-                ask_to_stop(kernel, kernel.local_processes(), others_do, patience)
+                shutdown.ask_to_stop(kernel, kernel.local_processes(), others_do, patience)
                 await asyncio.wait(waits, timeout=patience)
         finally:
             for process in kernel.local_processes():
@@ -215,13 +205,6 @@ class Node:
             drained.future.add_done_callback(lambda _: self._close(driver, guest))
             await asyncio.shield(drained.future)
             await asyncio.sleep(0)  # the tasks of the processes see their cancellation
-
-    async def _supervised_anywhere(self, kernel: Kernel, timeout: float) -> set[str]:
-        found = self._others_do | supervised(kernel.local_processes(), self.manifest.entries)
-        if self._workers is not None and timeout > 0:
-            for pids in (await self._workers.ask_all("supervised", timeout)).values():
-                found.update(pids)
-        return found
 
     def supervised(self) -> set[str]:
         """The PIDs of all, here or elsewhere, whose supervisor is in this OS process."""

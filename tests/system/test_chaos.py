@@ -87,14 +87,15 @@ async def chaos():
         next_worker = time.monotonic() + 1.0
         while time.monotonic() < end:
             await asyncio.sleep(chance.random() * 0.02)
-            seen |= {one["os_pid"] for one in node.workers()}
+            seen |= {one["os_pid"] for one in node.workers()} - {None}
             try:
                 node.terminate(chance.choice(names))
                 kills["processes"] += 1
             except NotFound:
                 pass  # it is dead at the moment
-            if time.monotonic() > next_worker and len(node.workers()) == 3:
-                os.kill(chance.choice(node.workers())["os_pid"], signal.SIGKILL)
+            up = [one["os_pid"] for one in node.workers() if one["state"] == "ready"]
+            if time.monotonic() > next_worker and len(up) == 3:
+                os.kill(chance.choice(up), signal.SIGKILL)
                 kills["workers"] += 1
                 next_worker = time.monotonic() + 0.5 + 2 * chance.random()
             if before is None and time.monotonic() > warm:
@@ -117,7 +118,7 @@ async def chaos():
         assert heard > 0
         assert sent > 1000
         print(f"seed {SEED}: {kills}, {sent} sent, {heard} exits, {growth:.1f} MiB more")
-        seen |= {one["os_pid"] for one in node.workers()}
+        seen |= {one["os_pid"] for one in node.workers()} - {None}
     return seen
 
 

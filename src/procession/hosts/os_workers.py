@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 import time
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Error, Invalid, Unavailable
@@ -46,9 +49,21 @@ _places = count(1)
 """Of all nodes in this OS process, so that a PID of one is nobody in the others."""
 
 
+def _this_program() -> dict[str, Any]:
+    """What a worker is told of the program that it is a part of."""
+    main = sys.modules.get("__main__")
+    script = getattr(main, "__file__", None) if not getattr(main, "__spec__", None) else None
+    return {
+        "path": list(sys.path),
+        "main": None if script is None else str(Path(script).resolve()),
+        "parent": os.getpid(),
+        "log_level": logging.getLogger().getEffectiveLevel(),
+    }
+
+
 class OsWorkers:
     """All workers of a node. `addressed` gives a spawn order in which the entry is a reference that
-    every OS process can find; `config` is what a worker is told when it starts."""
+    every OS process can find; `config` is what a worker is told of the node when it starts."""
 
     def __init__(
         self,
@@ -58,7 +73,7 @@ class OsWorkers:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._kernel = driver.kernel
-        self._config = config
+        self._config = {**_this_program(), **config}
         self.addressed = addressed
         self._pools: list[WorkerPool] = []
         self._workers: dict[int, Worker] = {}

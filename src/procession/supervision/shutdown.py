@@ -7,10 +7,11 @@ process: it also is what that process monitors or is linked to, and so on.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from procession.core import links
 from procession.core.kernel import terminated
+from procession.supervision.supervisor import supervised
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from procession.core.event import Event
     from procession.core.kernel import Kernel
     from procession.core.peer import Peer
+    from procession.hosts.os_workers import OsWorkers
     from procession.supervision.keeper import Keeper
 
 
@@ -46,6 +48,17 @@ def ask_to_stop(
     for process in processes:
         if process.pid not in others_do:
             kernel.cancel(None, process.pid, "the node is stopping", patience)
+
+
+async def all_supervised(
+    kernel: Kernel, workers: OsWorkers | None, entries: Mapping[str, Any], timeout: float
+) -> set[str]:
+    """The PIDs of all that their supervisors will stop; workers have `timeout` to tell theirs."""
+    found = supervised(kernel.local_processes(), entries)
+    if workers is not None and timeout > 0:
+        for pids in (await workers.ask_all("supervised", timeout)).values():
+            found.update(pids)
+    return found
 
 
 async def end_before_services(
