@@ -72,6 +72,8 @@ class event:  # noqa: N801 (written `process.event.EXIT`, as in the user's docum
     EXIT = _event.EXIT
     LINK_DOWN = _event.LINK_DOWN
     CANCEL = _event.CANCEL
+    NODE_UP = _event.NODE_UP
+    NODE_DOWN = _event.NODE_DOWN
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -292,12 +294,14 @@ def terminate(dest: str, /) -> Literal[True]:
     return True
 
 
-async def upgrade(entry: Entry, /, *state: Any) -> NoReturn:
+async def upgrade(entry: Entry | None, /, *state: Any) -> NoReturn:
     """Go on as another program: same PID, names, monitors, links and mailbox, new code.
 
-    `state` are the arguments of its main, copied as for a spawn. Does not return: the old code is
-    closed (its `finally` blocks run, and may not wait), its tasks are cancelled. Every message not
-    yet received waits for the new code, which has to listen anew. Raises, and nothing has changed,
+    `entry` None: the same program, from its start. `state` are the arguments of its main, copied
+    as for a spawn. Does not return: the old code is closed (its `finally` blocks run, and may not
+    wait), its tasks are cancelled. Every message not yet received waits for the new code, with its
+    sender and reply, in the order in which all came, whatever the old code listened to; the new
+    code has to listen anew. Raises, and nothing has changed,
     NotFound or Internal if there is no such program, Invalid if the arguments do not fit, if the
     caller is not the main of its process, or if the program is in another language.
     """

@@ -1,6 +1,7 @@
-"""Who runs when: strands, slices, the credit of those who never wait, and the system lane."""
+"""Who runs when: strands, slices, the turns of those who never wait, and the system lane."""
 
 from collections import deque
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from procession.core.channel import Channel, select
 from procession.core.errors import Internal
 from procession.core.kernel import SystemLane
-from procession.core.scheduler import PARKED, SLICE, Scheduler, Strand
+from procession.core.scheduler import PARKED, SLICE, TURN, Scheduler, Strand
 
 
 class HandClock:
@@ -238,12 +239,13 @@ def test_an_interrupted_sleep_leaves_no_timer(bench):
     assert len(bench.scheduler.timers) == 0
 
 
-# -- the credit --------------------------------------------------------------------------------
+# -- turns -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["receive", "send", "select", "iterate"])
+@pytest.mark.parametrize("how", ["receive", "send", "select", "iterate", "poll"])
 def test_a_strand_whose_channel_is_always_ready_lets_others_run(bench, how):
     channel = Channel(bench.scheduler, 100_000)
+    bench.clock.pace = TURN / 4
     turns = []
 
     async def greedy():
@@ -257,6 +259,8 @@ def test_a_strand_whose_channel_is_always_ready_lets_others_run(bench, how):
             for _ in range(2000):
                 if how == "receive":
                     await channel.receive()
+                elif how == "poll":
+                    await select(bench.scheduler, (empty,), default=True)
                 else:
                     await select(bench.scheduler, (channel,))
 
@@ -269,11 +273,100 @@ def test_a_strand_whose_channel_is_always_ready_lets_others_run(bench, how):
         for number in range(2000):
             channel.put(number)
         channel.close()
+    empty = Channel(bench.scheduler)
     worker = bench.start(greedy())
     bench.start(modest())
     bench.run()
     assert worker.done
     assert len(turns) > 5
+
+
+class WorkClock(HandClock):
+    """A clock that goes on only when a strand says that it has worked."""
+
+    def work(self, seconds):
+        self.now += seconds
+
+
+def turns_of(bench, seconds, values=20_000):
+    """How much a consumer takes at a time, each value costing it so many seconds."""
+    bench.clock = bench.scheduler.clock = WorkClock()
+    channel = Channel(bench.scheduler, values)
+    for number in range(values):
+        channel.put(number)
+    taken, marks = 0, []
+
+    async def consumer():
+        nonlocal taken
+        for _ in range(values):
+            await channel.receive()
+            bench.clock.work(seconds)
+            taken += 1
+
+    async def other():
+        while taken < values:
+            marks.append(taken)
+            await bench.scheduler.pause()
+
+    bench.start(consumer())
+    bench.start(other())
+    bench.run()
+    return [after - before for before, after in pairwise(marks)]
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 1e-5, 1e-4, 1e-3])
+def test_a_turn_is_bounded_by_time_and_not_by_a_count(bench, seconds):
+    taken = turns_of(bench, seconds, 10_000)
+    assert TURN * 0.9 < max(taken[2:]) * seconds < max(TURN * 2, seconds * 2.1)
+
+
+def test_a_turn_ends_also_by_a_clock_that_stands_still(bench):
+    assert 1000 < max(turns_of(bench, 0.0)) < 10_000
+
+
+def test_a_slice_is_over_in_time_though_each_strand_takes_a_whole_turn(bench):
+    bench.clock = bench.scheduler.clock = WorkClock()
+    channel = Channel(bench.scheduler, 100_000)
+    for number in range(100_000):
+        channel.put(number)
+
+    async def consumer():
+        async for _ in channel:
+            bench.clock.work(1e-6)
+
+    for _ in range(100):
+        bench.start(consumer())
+    before = bench.clock.now
+    bench.scheduler.run()
+    assert bench.clock.now - before < SLICE + TURN * 2
+    channel.close()
+    bench.run()
+
+
+def test_a_strand_that_has_waited_begins_a_new_turn(bench):
+    bench.clock = bench.scheduler.clock = WorkClock()
+    channel, signal = Channel(bench.scheduler, 1000), Channel(bench.scheduler)
+    order = []
+
+    async def consumer():
+        for number in range(40):
+            await signal.receive()
+            for _ in range(20):
+                channel.put(1)
+                await channel.receive()
+                bench.clock.work(TURN / 25)
+            order.append(number)
+
+    async def other():
+        for number in range(40):
+            await signal.send(None)
+            order.append(-number)
+
+    worker = bench.start(consumer())
+    bench.start(other())
+    bench.run()
+    assert worker.done
+    assert worker.steps <= 42  # it was never sent to the end of the queue within its turn
 
 
 @pytest.mark.semantics("4.4")
@@ -282,7 +375,7 @@ def test_a_value_taken_by_a_strand_interrupted_while_it_lets_others_run_goes_bac
     channel = Channel(bench.scheduler, 10)
     for number in range(3):
         channel.put(number)
-    bench.scheduler.credit = 0
+    bench.scheduler.credit = bench.scheduler.turn_seconds = 0
     if how == "receive":
         worker = bench.start(channel.receive())
     else:

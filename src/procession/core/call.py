@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from procession.core.event import Event
+    from procession.core.kernel import Kernel
     from procession.core.peer import Peer
     from procession.core.scheduler import Scheduler, Strand
 
@@ -45,14 +46,18 @@ class _Awaited:
         """The strand was interrupted: whatever comes is too late."""
         self.settled = True
 
-    def restore(self, value: object, turn: int = 0) -> None:
+    def restore(self, value: object, turn: Any = 0) -> None:
         """The strand was interrupted after the outcome had come: it is lost with the call."""
 
 
 class PendingCall(_Awaited):
     """A call that has not been answered."""
 
-    __slots__ = ()
+    __slots__ = ("_kernel",)
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel.scheduler)
+        self._kernel = kernel
 
     async def run(self, send: Callable[[PendingCall], Peer], timeout: float | None) -> Any:
         """Send the message and wait for the reply, the end of the callee, or the time-out."""
@@ -75,8 +80,11 @@ class PendingCall(_Awaited):
         return reply
 
     def answer(self, reply: Any) -> bool:
-        """The callee has replied; False if that is too late."""
-        return self.settle(reply)
+        """The callee has replied; False if that is too late. SEMANTICS 6.11."""
+        if self.settle(reply):
+            return True
+        self._kernel.late_replies += 1
+        return False
 
     def down(self, exit: Event) -> None:
         """The callee has ended without a reply."""

@@ -35,11 +35,14 @@ turns = count(1)
 CLOSED = Token("CLOSED")
 """The channel is closed, and there is nothing left to take."""
 
+ANSWERED: Any = Token("ANSWERED")
+"""What decoding gives for a value that needs no receiver any more: see TopicChannel."""
+
 
 class Waiter(Protocol):
     """Who waits at a channel."""
 
-    turn: int
+    turn: Any
 
     def wake(self, value: Any, /) -> None:
         """End the wait: a receiver gets the value or CLOSED, a sender None or CLOSED."""
@@ -84,24 +87,29 @@ class ReceiveChannel(Generic[T]):
         Raises ChannelClosed, again and again, once the channel is closed and drained.
         """
         scheduler = self._scheduler
-        if self._buffer or self._senders or self.closed:
-            scheduler.credit -= 1
-            if scheduler.credit < 0:
-                turn = self.next_turn()
-                value = self.take()
-                await scheduler.repay(self, value, turn)
+        while True:
+            if self._buffer or self._senders or self.closed:
+                scheduler.credit -= 1
+                if scheduler.credit < 0 and scheduler.is_turn_over():
+                    turn = self.next_turn()
+                    value = self.take()
+                    await scheduler.repay(self, value, turn)
+                else:
+                    value = self.take()
             else:
-                value = self.take()
-        else:
-            strand = scheduler.current or scheduler.strand()
-            if self._receiver is None:  # `enlist`, without the call: this is the hottest path
-                self._receiver = strand
-            else:
-                self.enlist(strand)
-            value = await strand.park(self)
-        if value is CLOSED:
-            raise ChannelClosed("the channel is closed")
-        return value if self._decode is None else self._decode(value)
+                strand = scheduler.current or scheduler.strand()
+                if self._receiver is None:  # `enlist`, without the call: this is the hottest path
+                    self._receiver = strand
+                else:
+                    self.enlist(strand)
+                value = await strand.park(self)
+            if value is CLOSED:
+                raise ChannelClosed("the channel is closed")
+            if self._decode is None:
+                return value  # type: ignore[no-any-return]
+            decoded = self._decode(value)
+            if decoded is not ANSWERED:
+                return decoded
 
     def case_receive(self) -> ReceiveCase[T]:
         """This channel's receive as a case of a select. The bare channel means the same."""
@@ -145,7 +153,7 @@ class ReceiveChannel(Generic[T]):
             return self._buffer.popleft()
         return CLOSED if self.closed else EMPTY
 
-    def next_turn(self) -> int:
+    def next_turn(self) -> Any:
         """The turn of the value that `take` would give."""
         return self._returned[0] if self._returned else next(turns)
 
@@ -174,7 +182,7 @@ class ReceiveChannel(Generic[T]):
         elif self._more_receivers:
             _discard(self._more_receivers, waiter)
 
-    def restore(self, value: Any, turn: int = 0) -> None:
+    def restore(self, value: Any, turn: Any = 0) -> None:
         """Put back, at the front, a value that its receiver could not use.
 
         Of several that were handed out, each goes back to its place, in whatever order their
@@ -220,7 +228,7 @@ class Channel(ReceiveChannel[T]):
         scheduler = self._scheduler
         if self.put(value):
             scheduler.credit -= 1
-            if scheduler.credit < 0:
+            if scheduler.credit < 0 and scheduler.is_turn_over():
                 await scheduler.repay()
             return
         strand = scheduler.strand()
@@ -294,7 +302,7 @@ class Sending:
         """The sender was interrupted: its value is not sent."""
         self.channel.withdraw_sender(self)
 
-    def restore(self, value: Any, turn: int = 0) -> None:
+    def restore(self, value: Any, turn: Any = 0) -> None:
         """The sender was interrupted after its value had been taken: it stays sent."""
 
 
@@ -318,7 +326,7 @@ class ReceiveCase(Generic[T]):
         """Wait no longer."""
         self.channel.withdraw(arm)
 
-    def restore(self, value: Any, turn: int = 0) -> None:
+    def restore(self, value: Any, turn: Any = 0) -> None:
         """Give back what was received."""
         self.channel.restore(value, turn)
 
@@ -352,7 +360,7 @@ class SendCase(Generic[T]):
         """Wait no longer."""
         self.channel.withdraw_sender(arm)
 
-    def restore(self, value: Any, turn: int = 0) -> None:
+    def restore(self, value: Any, turn: Any = 0) -> None:
         """A value that was taken stays sent."""
 
     def outcome(self, value: Any) -> Selected[Any]:
@@ -408,7 +416,7 @@ class Selecting:
         for arm in self.arms:
             arm.case.withdraw(arm)
 
-    def restore(self, value: tuple[Case, Any], turn: int = 0) -> None:
+    def restore(self, value: tuple[Case, Any], turn: Any = 0) -> None:
         """The strand was interrupted after an arm had won."""
         case, got = value
         case.restore(got, turn)
@@ -436,18 +444,28 @@ async def select(
 ) -> Selected[Any]:
     """Wait until one case can go on, and let it: see `procession.channel.select`."""
     cases = [_as_case(entry, index) for index, entry in enumerate(entries)]
+    if not cases and not default:
+        raise Invalid("select needs at least one case, or it would wait for ever")
+    while True:
+        selected = await _select(scheduler, cases, default)
+        if selected.value is not ANSWERED:
+            return selected
+
+
+async def _select(scheduler: Scheduler, cases: list[Case], default: bool) -> Selected[Any]:
     for case in cases:
         turn = case.channel.next_turn()
         value = case.attempt()
         if value is not EMPTY:
             scheduler.credit -= 1
-            if scheduler.credit < 0:
+            if scheduler.credit < 0 and scheduler.is_turn_over():
                 await scheduler.repay(case, value, turn)
             return case.outcome(value)
     if default:
+        scheduler.credit -= 1  # whoever only asks, again and again, has a turn like any other
+        if scheduler.credit < 0 and scheduler.is_turn_over():
+            await scheduler.repay()
         return Selected(None, None, ok=True, default=True)
-    if not cases:
-        raise Invalid("select needs at least one case, or it would wait for ever")
     strand = scheduler.strand()
     chosen, value = await strand.park(Selecting(strand, cases))
     return cast("Case", chosen).outcome(value)

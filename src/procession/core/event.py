@@ -13,6 +13,8 @@ from procession.core.payload import copy_error, copy_payload
 EXIT = "pid.exit"
 LINK_DOWN = "pid.link.down"
 CANCEL = "pid.cancel"
+NODE_UP = "node.up"
+NODE_DOWN = "node.down"
 
 
 class Event(msgspec.Struct, frozen=True):

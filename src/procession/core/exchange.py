@@ -325,6 +325,8 @@ class Exchange:
         waiting = self._calls.pop(call, None)
         if waiting is not None:
             waiting.answer(reply)
+        else:
+            self._kernel.late_replies += 1
 
     def _on_spawn(
         self,

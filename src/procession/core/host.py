@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from procession.core.peer import Peer
 
 DEFAULT_MAILBOX = 100_000
+DEFAULT_MAILBOX_BYTES = 256 * 1024 * 1024
 DEFAULT_STEP_LIMIT = 5.0
 DEFAULT_CLEANUP = 1.0
 
@@ -34,6 +35,7 @@ class Host:
         "cleanup",
         "id",
         "mailbox",
+        "mailbox_bytes",
         "max_processes",
         "pid_prefix",
         "pool",
@@ -48,12 +50,16 @@ class Host:
         *,
         max_processes: int = 0,
         mailbox: int = DEFAULT_MAILBOX,
+        mailbox_bytes: int = DEFAULT_MAILBOX_BYTES,
         step_limit: float = DEFAULT_STEP_LIMIT,
         cleanup: float = DEFAULT_CLEANUP,
     ) -> None:
         self.id = host_id
         self.max_processes = max_processes
         self.mailbox = mailbox
+        """How many messages may wait for one process. SEMANTICS 6.8."""
+        self.mailbox_bytes = mailbox_bytes
+        """How much they may weigh. SEMANTICS 6.10."""
         self.step_limit = step_limit
         """Seconds that a process may compute without a wait. SEMANTICS 11.4."""
         self.cleanup = cleanup

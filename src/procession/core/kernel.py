@@ -122,6 +122,8 @@ class Kernel:
         self._serial = count(1) if serials is None else serials
         self.exchange: Exchange | None = None
         """The way to the other places of the node, if it has any."""
+        self.late_replies = 0
+        """How many replies came when nobody waited for them any more. SEMANTICS 6.11."""
         self._lane = SystemLane(self.scheduler)
 
     # -- processes ---------------------------------------------------------------------------
@@ -231,9 +233,10 @@ class Kernel:
 
     def upgrade(self, caller: Process, entry: Any, args: tuple[Any, ...]) -> Any:
         """What a process has to wait for to go on as another program. See `process.upgrade`."""
-        program = self.programs.get(entry) if isinstance(entry, str) else None
-        if program is None:
-            program = self._load_program(entry, False)
+        program = caller.program
+        if entry is not None:
+            known = self.programs.get(entry) if isinstance(entry, str) else None
+            program = known or self._load_program(entry, False)
         return program.replace(caller, copy_items(args, "arguments"))
 
     def now(self) -> float:
@@ -329,7 +332,7 @@ class Kernel:
         self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None
     ) -> Any:
         """Send a message and wait for the reply to it: see `procession.process.call`."""
-        return await PendingCall(self.scheduler).run(
+        return await PendingCall(self).run(
             lambda pending: self.send(caller, dest, topic, (payload,), pending), timeout
         )
 
@@ -452,6 +455,7 @@ class Kernel:
             "names": len(self.names),
             "timers": len(self.scheduler.timers),
             "ready": len(self.scheduler.ready),
+            "late_replies": self.late_replies,
         }
 
 

@@ -4,70 +4,128 @@ One pending queue, which is the inbox. A listened topic claims its messages from
 on gets them directly. So routing is decided when the receiver looks (SEMANTICS 6.5), yet the
 common message goes straight from sender to receiver. Lifecycle events have a lane of their own
 that no flood of messages delays or fills.
+
+What has to wait is a `Letter`, whatever it waits for: with all that came with it, so that it can
+be given back, claimed by another topic's channel, or read by other code after an upgrade.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 import msgspec
 
-from procession.core.channel import ReceiveChannel, turns
+from procession.core.channel import ANSWERED, CLOSED, EMPTY, ReceiveChannel
 from procession.core.errors import Conflict, Invalid, LimitExceeded
 from procession.core.event import Event
 from procession.core.message import Message, ReplyTo, check_topic
 from procession.core.payload import NATIVE_TYPES
+from procession.core.weight import SMALL, WEIGHTLESS, weigh, weigh_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from procession.core.host import Host
     from procession.core.scheduler import Scheduler
+
+T = TypeVar("T")
+
+Letter = tuple[int, str | None, str, Any, ReplyTo | None, int]
+"""When it came (a number of its mailbox), sender, topic, payload, where the reply goes, weight.
+
+A plain tuple: it is made for each message, and a class of its own takes five times as long."""
+
+_arrival = itemgetter(0)
 
 _NO_TOPICS: dict[str, TopicChannel] = {}  # shared until a process listens; never changed
 
 
-class TopicChannel(ReceiveChannel[Any]):
+class _MailboxChannel(ReceiveChannel[T]):
+    """A channel of messages. Letters wait in it; its receiver gets messages or payloads.
+
+    Letters are in the order in which they came, also those that were given back.
+    """
+
+    __slots__ = ("_mailbox", "as_messages", "detached")
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        mailbox: Mailbox,
+        as_messages: bool,
+        decode: Callable[[Any], T] | None = None,
+    ) -> None:
+        super().__init__(scheduler, decode)
+        self._mailbox = mailbox
+        self.as_messages = as_messages
+        self.detached = False
+        """Whether what is in it is its program's own, and no longer in the mailbox."""
+
+    def take(self) -> Any:
+        """The next message or payload without waiting, or EMPTY, or CLOSED."""
+        if not self._buffer:
+            return CLOSED if self.closed else EMPTY
+        _, sender, topic, payload, reply_to, weight = self._buffer.popleft()
+        if weight and not self.detached:
+            self._mailbox.weight -= weight
+        return Message(sender, topic, payload, reply_to) if self.as_messages else payload
+
+    def next_turn(self) -> Any:
+        """The letter that `take` would open."""
+        return self._buffer[0] if self._buffer else None
+
+    def opened(self, letter: Letter) -> Any:
+        """A letter as the receiver is to have it."""
+        _, sender, topic, payload, reply_to, _ = letter
+        return Message(sender, topic, payload, reply_to) if self.as_messages else payload
+
+    def restore(self, value: Any, turn: Any = 0) -> None:
+        """Put back, where it was, a letter whose receiver could not use it."""
+        if value is CLOSED:
+            return
+        if self.detached:
+            self._buffer = inserted(self._buffer, turn)
+        else:
+            self._mailbox.restore(turn)
+
+    def retire(self) -> None:
+        """Close, and have what was handed out and comes back go to the mailbox."""
+        super().close()
+
+
+class TopicChannel(_MailboxChannel[Any]):
     """The messages of one topic."""
 
-    __slots__ = ("_mailbox", "messages", "payload_type", "topic")
+    __slots__ = ("messages", "payload_type", "topic")
 
     def __init__(
         self, scheduler: Scheduler, mailbox: Mailbox, topic: str, messages: bool, payload_type: Any
     ) -> None:
-        super().__init__(scheduler, _decoder(topic, messages, payload_type))
-        self._mailbox: Mailbox | None = mailbox
+        # To be decoded it takes the message, which knows how to answer if it does not fit.
+        as_messages = messages or payload_type is not None
+        super().__init__(scheduler, mailbox, as_messages, _decoder(topic, messages, payload_type))
         self.topic = topic
         self.messages = messages
         self.payload_type = payload_type
 
-    def restore(self, value: Any, turn: int = 0) -> None:
-        """Put back, at the front, a value that its receiver could not use."""
-        if self._mailbox is not None:
-            self._mailbox.note_restored()
-        super().restore(value, turn)
-
     def close(self) -> None:
         """Stop listening: later messages fall to the inbox. SEMANTICS 6.6."""
-        mailbox, self._mailbox = self._mailbox, None
-        if mailbox is not None:
-            del mailbox.topics[self.topic]
-        super().close()
+        if not self.closed:
+            self._mailbox.detach(self)
+            super().close()
 
 
-class Inbox(ReceiveChannel[Message[Any]]):
+class Inbox(_MailboxChannel[Message[Any]]):
     """The messages of all topics that nobody listens to."""
 
-    __slots__ = ("_mailbox",)
+    __slots__ = ()
 
     def __init__(self, scheduler: Scheduler, mailbox: Mailbox) -> None:
-        super().__init__(scheduler)
-        self._mailbox = mailbox
+        super().__init__(scheduler, mailbox, as_messages=True)
         self._buffer = mailbox.pending
-
-    def restore(self, value: Any, turn: int = 0) -> None:
-        """Put back a message; to its topic's channel if somebody listens by now."""
-        self._mailbox.restore(value, turn)
 
     def close(self) -> None:
         """An inbox closes with its process, not before. Raises Invalid."""
@@ -75,7 +133,7 @@ class Inbox(ReceiveChannel[Message[Any]]):
 
 
 class Events(ReceiveChannel[Event]):
-    """The lifecycle events of a process. Not counted against the mailbox's limit."""
+    """The lifecycle events of a process. Not counted against the mailbox's limits."""
 
     __slots__ = ()
 
@@ -85,29 +143,48 @@ class Events(ReceiveChannel[Event]):
 
 
 class Mailbox:
-    """All channels through which a process hears of the world."""
+    """All channels through which a process hears of the world. `host` has its limits."""
 
     __slots__ = (
-        "_room",
+        "_arrivals",
+        "_detached",
+        "_fit_until",
+        "_light",
         "_scheduler",
+        "_weigh",
         "events_channel",
+        "host",
         "inbox_channel",
-        "limit",
         "owed",
         "pending",
         "topics",
+        "weight",
     )
 
-    def __init__(self, scheduler: Scheduler, limit: int) -> None:
+    def __init__(self, scheduler: Scheduler, host: Host) -> None:
         self._scheduler = scheduler
-        self.limit = limit
-        self._room = limit
+        self.host = host
+        self._arrivals = 0
+        """How many messages came: the last one's number."""
+        self._weigh = weigh_small
+        self._light = host.mailbox_bytes // host.mailbox // 10
+        """Text of this length counts nothing: as many as may wait are a tenth of the limit."""
+        self._fit_until = host.mailbox
+        """The number of the last message that fits for certain."""
+        self.weight = 0
+        """Of all letters that wait: see core/weight.py."""
         self.topics = _NO_TOPICS
-        self.pending: deque[Message[Any]] | None = None
+        self.pending: deque[Letter] | None = None
         self.inbox_channel: Inbox | None = None
         self.events_channel: Events | None = None
         self.owed: dict[int, int] | None = None
         """By place: how many messages it has sent and was not given credit for. See Exchange."""
+        self._detached: WeakSet[TopicChannel] | None = None
+
+    @property
+    def limit(self) -> int:
+        """How many messages may wait."""
+        return self.host.mailbox
 
     @property
     def size(self) -> int:
@@ -116,60 +193,99 @@ class Mailbox:
         return pending + sum(channel.buffered for channel in self.topics.values())
 
     def deliver(
-        self, sender: str | None, topic: str, payload: Any, reply_to: ReplyTo | None = None
+        self,
+        sender: str | None,
+        topic: str,
+        payload: Any,
+        reply_to: ReplyTo | None = None,
+        accepted: bool = False,
     ) -> None:
         """Route one message. Raises LimitExceeded if it would have to be kept and nothing fits.
 
         The topic is checked here, not earlier: one that is listened to has been checked before.
         """
-        listener = self.topics.get(topic)
-        channel: ReceiveChannel[Any] | None = listener
-        if listener is None:
+        channel: _MailboxChannel[Any] | None = self.topics.get(topic)
+        if channel is None:
             check_topic(topic)
             channel = self.inbox_channel
-            payload = Message(sender, topic, payload, reply_to)
-        elif listener.messages:
-            payload = Message(sender, topic, payload, reply_to)
         if channel is not None:
             receiver = channel._receiver
             if receiver is not None:
-                # `_next_receiver`, without the call
+                # `_hand_over`, without the call: this is the hottest path
                 more = channel._more_receivers
                 channel._receiver = more.popleft() if more else None
-                receiver.turn = next(turns)
-                receiver.wake(payload)
+                self._arrivals = arrival = self._arrivals + 1
+                receiver.turn = (arrival, sender, topic, payload, reply_to, 0)
+                receiver.wake(
+                    Message(sender, topic, payload, reply_to) if channel.as_messages else payload
+                )
                 return
-            self._take_room(topic)
-            channel.push(payload)
-        else:
-            self._take_room(topic)
+        arrival = self._arrivals + 1
+        if arrival > self._fit_until and not accepted:
+            self._count_room(topic)
+        weight, kind = 0, type(payload)
+        if kind not in WEIGHTLESS and not (kind is str and len(payload) <= self._light):
+            weight = self._weigh(payload)
+            if weight > SMALL:
+                self._weigh = weigh
+            if self.weight + weight > self.host.mailbox_bytes and not accepted:
+                raise self._too_heavy(topic, weight)
+            self.weight += weight
+        self._arrivals = arrival
+        letter = (arrival, sender, topic, payload, reply_to, weight)
+        if channel is None or channel is self.inbox_channel:
             if self.pending is None:
                 self.pending = deque()
-            self.pending.append(payload)
+            self.pending.append(letter)
+        else:
+            if channel._buffer is None:
+                channel._buffer = deque()
+            channel._buffer.append(letter)
 
     def admit(
         self, sender: str | None, topic: str, payload: Any, reply_to: ReplyTo | None = None
     ) -> None:
         """Route one message that was accepted in another place: there is always room for it."""
-        if self._room <= 0:
-            self._room = 1  # used up at once, so that the next one that may be refused is
-        self.deliver(sender, topic, payload, reply_to)
+        self.deliver(sender, topic, payload, reply_to, True)
 
-    def _take_room(self, topic: str) -> None:
-        """Account for one more message.
+    def _count_room(self, topic: str) -> None:
+        """Count how many more messages fit.
 
-        `_room` is how many fit for certain. Receivers do not raise it, or each would pay for it;
-        instead all is counted anew when it is used up.
+        As if all that come until then had to wait: receivers and hand-overs do not raise it, or
+        each would pay for it; instead all is counted anew when it is used up.
         """
-        if self._room <= 0:
-            self._room = self.limit - self.size
-            if self._room <= 0:
-                raise mailbox_full(self.limit, topic)
-        self._room -= 1
+        room = self.host.mailbox - self.size
+        self._fit_until = self._arrivals + room
+        if room <= 0:
+            raise mailbox_full(self.host.mailbox, topic)
 
-    def note_restored(self) -> None:
-        """Account for a message that came back: it was handed over without taking room."""
-        self._room -= 1
+    def _too_heavy(self, topic: str, weight: int) -> LimitExceeded:
+        return LimitExceeded(
+            f"mailbox full: about {self.weight} bytes wait, this message has {weight}, and "
+            f"the limit is {self.host.mailbox_bytes} (mailbox_bytes of {self.host.id})",
+            retryable=True,
+            details={"topic": topic},
+        )
+
+    def restore(self, letter: Letter) -> None:
+        """Take back what a receiver could not use: to whoever listens by now, else to its place.
+
+        It is kept even if the mailbox is full: it was accepted before.
+        """
+        channel = self.topics.get(letter[2]) or self.inbox_channel
+        if channel is not None and channel._receiver is not None:
+            receiver = channel._next_receiver()
+            receiver.turn = letter
+            receiver.wake(channel.opened(letter))
+            return
+        weight = self._weigh(letter[3])
+        self._fit_until -= 1
+        self.weight += weight
+        letter = (*letter[:5], weight)
+        if channel is None or channel is self.inbox_channel:
+            self.pending = inserted(self.pending, letter)
+        else:
+            channel._buffer = inserted(channel._buffer, letter)
 
     def listen(self, topic: str, messages: bool | None, payload_type: Any) -> TopicChannel:
         """The channel of a topic: a new one gets what is pending, the same one ever after.
@@ -199,50 +315,50 @@ class Mailbox:
             raise Invalid(f"unlisten takes a channel that listen gave, not {channel!r:.100}")
         channel.close()
 
+    def detach(self, channel: TopicChannel) -> None:
+        """A channel closes. What is left in it is its program's, and counts no more here."""
+        del self.topics[channel.topic]
+        channel.detached = True
+        self.weight -= sum(letter[5] for letter in channel._buffer or ())
+        if self._detached is None:
+            self._detached = WeakSet()
+        self._detached.add(channel)
+
     def _claim(self, channel: TopicChannel) -> None:
         assert self.pending is not None
-        messages, inbox = list(self.pending), self.inbox_channel
+        letters, topic = list(self.pending), channel.topic
         self.pending.clear()  # in place: the inbox holds the same queue
-        # The first ones may have been given back: their turns go with them.
-        returned = inbox._returned if inbox is not None and inbox._returned else []
-        kept, claimed = [], []
-        for index, message in enumerate(messages):
-            if message.topic == channel.topic:
-                channel.push(message if channel.messages else message.payload)
-                claimed += returned[index : index + 1]
-            else:
-                self.pending.append(message)
-                kept += returned[index : index + 1]
-        channel._returned = claimed
-        if inbox is not None:
-            inbox._returned = kept
+        self.pending.extend(letter for letter in letters if letter[2] != topic)
+        if len(self.pending) < len(letters):
+            channel._buffer = deque(letter for letter in letters if letter[2] == topic)
 
-    def renew(self) -> None:
-        """Have everything wait in the inbox again, for the new code of the process.
+    def detached(self) -> list[TopicChannel]:
+        """The channels that are no longer listened to, as far as the program still has them."""
+        return list(self._detached or ())
 
-        What had been listened to comes first, each topic in its order.
+    def renew(self, detached: list[TopicChannel]) -> None:
+        """Have everything wait as it came, for the new code of the process.
+
+        `detached` was asked for before the old code went, which may have had the only references.
+        What the old code was handed, and had not yet received, comes here as well when it is
+        given back.
         """
-        older = []
-        for channel in list(self.topics.values()):
-            for value in channel._buffer or ():
-                older.append(value if channel.messages else Message(None, channel.topic, value))
-            if channel._buffer:
-                channel._buffer.clear()
-            channel.close()
-        if self.pending is None:
-            self.pending = deque()
-        self.pending.extendleft(reversed(older))
-        if self.inbox_channel is not None:
-            self.inbox_channel._returned = None
-
-    def restore(self, message: Message[Any], turn: int) -> None:
-        """Take back, at the front, a message that was received from the inbox."""
-        listener = self.topics.get(message.topic)
-        if listener is not None:
-            listener.restore(message if listener.messages else message.payload, turn)
-            return
-        self.note_restored()
-        ReceiveChannel.restore(self.inbox(), message, turn)
+        topics, inbox = tuple(self.topics.values()), self.inbox_channel
+        letters = [*(self.pending or ())]
+        for channel in topics:
+            letters += channel._buffer or ()
+            channel._buffer = None
+        for channel in detached:
+            letters += [(*one[:5], self._weigh(one[3])) for one in channel._buffer or ()]
+            channel._buffer = None
+            channel.detached = False
+        letters.sort(key=_arrival)
+        self.pending = deque(letters)
+        self.weight = sum(letter[5] for letter in letters)
+        self._fit_until = self._arrivals  # there may be more now than the limit
+        self.topics, self.inbox_channel, self._detached = _NO_TOPICS, None, None
+        for retired in (*topics, *([inbox] if inbox is not None else ())):
+            retired.retire()
 
     def inbox(self) -> Inbox:
         """The channel of all that nobody listens to."""
@@ -266,16 +382,38 @@ def mailbox_full(limit: int, topic: str) -> LimitExceeded:
     )
 
 
-def _decoder(topic: str, messages: bool, payload_type: Any) -> Callable[[Any], Any] | None:
+def inserted(letters: deque[Letter] | None, letter: Letter) -> deque[Letter]:
+    """The queue with a letter that was given back, in its place: near the front."""
+    if letters is None:
+        letters = deque()
+    arrival = letter[0]
+    for index, other in enumerate(letters):
+        if other[0] > arrival:
+            letters.insert(index, letter)
+            return letters
+    letters.append(letter)
+    return letters
+
+
+def _decoder(topic: str, messages: bool, payload_type: Any) -> Callable[[Message[Any]], Any] | None:
+    """From a message to what the receiver of a typed channel gets.
+
+    A call that does not fit is answered with the error, and its receiver never sees it: it is the
+    caller's fault, and it is the caller who waits. A message that was only sent raises Invalid.
+    """
     if payload_type is None:
         return None
 
-    def decode(payload: Any) -> Any:
-        return decode_payload(payload, payload_type, f"payload on {topic!r}")
+    def decode(message: Message[Any]) -> Any:
+        try:
+            payload = decode_payload(message.payload, payload_type, f"payload on {topic!r}")
+        except Invalid as error:
+            if not message.refuse(error):
+                raise
+            return ANSWERED
+        return message.with_payload(payload) if messages else payload
 
-    if not messages:
-        return decode
-    return lambda message: message.with_payload(decode(message.payload))
+    return decode
 
 
 def decode_payload(payload: Any, payload_type: Any, what: str) -> Any:

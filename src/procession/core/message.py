@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Protocol, TypeVar
 
-from procession.core.errors import Invalid
+from procession.core.errors import Error, Invalid
 from procession.core.payload import copy_payload
 
 T = TypeVar("T")
@@ -41,7 +41,8 @@ class Message(Generic[T]):
     def reply(self, value: Any = None) -> bool:
         """Answer the `call` that sent this message. An Error is raised at the caller.
 
-        True if the caller got it; False if it has been answered, has given up or is gone.
+        True if the caller got it; False if it has been answered, has given up or is gone: the
+        reply is then dropped and counted (`late_replies` of the node's statistics). SEMANTICS 6.11.
         Raises Invalid if the message was sent without expecting a reply, or if the value cannot
         cross.
         """
@@ -50,6 +51,13 @@ class Message(Generic[T]):
                 f"the message on {self.topic!r} expects no reply: it was sent by send, not by call"
             )
         return self._reply_to.answer(copy_payload(value, "reply"))
+
+    def refuse(self, error: Error) -> bool:
+        """Answer it with an error if it is a call; False if nobody waits for a reply."""
+        if self._reply_to is None:
+            return False
+        self._reply_to.answer(error)
+        return True
 
     def with_payload(self, payload: Any) -> Message[Any]:
         """The same message with its payload decoded."""

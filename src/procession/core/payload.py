@@ -40,6 +40,8 @@ _FREE = frozenset((type(None), bool, float, bytes, UUID))
 SCALARS = _FREE | {int, str}
 """The types of leaves: immutable, so that a valid one is shared and not copied."""
 
+_STRINGS_IN_LUA = frozenset((bytes, UUID))
+
 # A subclass crosses as what it is underneath, whatever it overrides.
 _UNDERNEATH: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (dict, dict),
@@ -147,9 +149,17 @@ def _copy_map(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
 
 def _copy_map_with_keys(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
     result = {_copy_key(key, depth): _copy(item, depth) for key, item in value.items()}
-    if len(result) < len(value):
+    count = len(result)
+    if not _STRINGS_IN_LUA.isdisjoint(map(type, result)):
+        count = len(set(map(_key_in_lua, result)))
+    if count < len(value):
         raise _Refused("two of its keys are the same on the other side")
     return result
+
+
+def _key_in_lua(key: Any) -> Any:
+    """What tells a key from the others, in Lua as well."""
+    return key.encode() if type(key) is str else str(key).encode() if type(key) is UUID else key
 
 
 def _copy_items(value: Any, depth: int) -> list[Any]:
@@ -163,6 +173,16 @@ def _copy_items(value: Any, depth: int) -> list[Any]:
         else _copy(item, depth)
         for item in value
     ]
+
+
+def in_order(items: list[Any]) -> list[Any]:
+    """What had no order of its own, in one that depends on nothing but its values."""
+    kinds = set(map(type, items))
+    if len(kinds) > 1 or not kinds <= {str, int, bytes}:
+        items.sort(key=lambda item: (type(item).__name__, repr(item)))
+    else:
+        items.sort()
+    return items
 
 
 def _copy_key(key: Any, depth: int) -> Any:
@@ -186,7 +206,7 @@ def _check_text(text: str) -> None:
 def _copy_other(value: Any, depth: int) -> Any:
     """The types that change on the way: to a list, a map, bytes, an error, a base type."""
     if isinstance(value, (set, frozenset)):
-        return _copy_items(list(value), depth + 1)
+        return in_order(_copy_items(list(value), depth + 1))
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, datetime):

@@ -58,6 +58,7 @@ class Process(Strand):
         "more_watchers",
         "names",
         "pid",
+        "program",
         "thread",
         "trap_links",
         "watcher",
@@ -65,7 +66,7 @@ class Process(Strand):
 
     away: ClassVar[bool] = False
 
-    def __init__(self, kernel: Kernel, host: Host, pid: str, entry: str) -> None:
+    def __init__(self, kernel: Kernel, host: Host, pid: str, program: Program) -> None:
         self.scheduler = kernel.scheduler  # as Strand does, without the call
         self.value = None
         self.parked = None
@@ -73,7 +74,8 @@ class Process(Strand):
         self.kernel = kernel
         self.host = host
         self.pid = pid
-        self.entry = entry
+        self.entry = program.entry
+        self.program = program
         self._mailbox: Mailbox | None = None
         self.thread: int | None = self.scheduler.thread
         """The thread whose code may act as this process; None once it has ended."""
@@ -93,7 +95,7 @@ class Process(Strand):
     def mailbox(self) -> Mailbox:
         """What was sent to the process. Made when first needed: many never are sent anything."""
         if self._mailbox is None:
-            self._mailbox = Mailbox(self.scheduler, self.host.mailbox)
+            self._mailbox = Mailbox(self.scheduler, self.host)
         return self._mailbox
 
     def kill(self, error: Error) -> None:
@@ -159,6 +161,7 @@ class Process(Strand):
             "state": self.state,
             "names": list(self.names or ()),
             "mailbox": 0 if self._mailbox is None else self._mailbox.size,
+            "mailbox_bytes": 0 if self._mailbox is None else self._mailbox.weight,
             "links": list(self.links or ()),
             "monitoring": list(self.monitoring or ()),
         }

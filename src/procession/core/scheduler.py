@@ -56,10 +56,10 @@ class Parking(Protocol):
     def withdraw(self, strand: Any, /) -> None:
         """Forget a strand that waits here. Does nothing if it does not."""
 
-    def restore(self, value: Any, turn: int = 0, /) -> None:
+    def restore(self, value: Any, turn: Any = 0, /) -> None:
         """Take back what was handed to a strand that was interrupted before it could run.
 
-        `turn` is the strand's: the order in which values were handed out.
+        `turn` is the strand's: what says where the value belongs among those that wait.
         """
 
 
@@ -84,8 +84,12 @@ SLICE = 0.002
 
 _STEPS_PER_LOOK = 32  # a look at the clock costs as much as a twentieth of a step
 
-CREDIT = 200
-"""How many waits in a row may succeed at once before the strand lets others run."""
+TURN = 0.001
+"""Seconds that a strand may go on without a wait while its channels are never empty."""
+
+_MOST_PER_LOOK = 32  # waits that end at once between two looks at the clock
+
+_LOOKS_PER_TURN = 256  # for a clock that stands still, as a simulation's does during a step
 
 
 class Strand:
@@ -99,7 +103,7 @@ class Strand:
         self.scheduler = scheduler
         self.value: Any = None
         self.parked: Parking | None = None
-        self.turn = 0  # of the value that was handed over: see ReceiveChannel.restore
+        self.turn: Any = 0  # of the value that was handed over: see ReceiveChannel.restore
 
     def step(self) -> bool | None:
         """Run until the next wait or the end; True if it was interrupted: the slice is over."""
@@ -155,7 +159,13 @@ class Scheduler:
         self.timers = TimerQueue()
         self.current: Strand | None = None
         self.awake = False
-        self.credit = CREDIT
+        self.turn_seconds = TURN
+        self.credit = _MOST_PER_LOOK
+        """How many waits may yet end at once before `is_turn_over` has to be asked."""
+        self._per_look = _MOST_PER_LOOK
+        self._looks = 0
+        self._looked = 0.0
+        self._turn_ends = 0.0  # 0: nobody has looked at the clock in this step
         self.thread = 0  # the driver's thread, for those who must not call from another
         self.stepped = False
         """Set by every step; whoever clears it can tell whether the same one still lasts."""
@@ -186,6 +196,7 @@ class Scheduler:
         started = clock()
         end = started + SLICE
         steps = _STEPS_PER_LOOK
+        self._turn_ends = 0.0
         try:
             self.timers.fire(started)
             while ready:
@@ -195,7 +206,8 @@ class Scheduler:
                 if strand.step():
                     break
                 steps -= 1
-                if not steps:
+                if not steps or self._turn_ends:
+                    self._turn_ends = 0.0
                     if clock() >= end:
                         break
                     steps = _STEPS_PER_LOOK
@@ -211,13 +223,35 @@ class Scheduler:
         strand.wake(None)
         await strand.park(None)
 
-    async def repay(self, at: Parking | None = None, value: Any = None, turn: int = 0) -> None:
-        """Pause, after so many waits that ended at once that the credit is used up.
+    def is_turn_over(self) -> bool:
+        """Whether the strand has gone on long enough. Asked when its credit is used up.
+
+        A turn is bounded by time: if it were by a count, a strand that handles a value in a
+        microsecond would get a thousandth of what one gets that takes a millisecond for each. A
+        look at the clock costs as much as a tenth of a receive, so there is one for many values,
+        and fewer the longer they take.
+        """
+        now = self.clock.monotonic()
+        if not self._turn_ends:
+            self._turn_ends = now + self.turn_seconds
+            self._looks = _LOOKS_PER_TURN
+        elif now - self._looked > self.turn_seconds / 4:
+            self._per_look = max(1, self._per_look // 4)
+        else:
+            self._per_look = min(_MOST_PER_LOOK, self._per_look * 2)
+        self._looked = now
+        self.credit = self._per_look - 1
+        self._looks -= 1
+        return now >= self._turn_ends or not self._looks
+
+    async def repay(self, at: Parking | None = None, value: Any = None, turn: Any = 0) -> None:
+        """Pause, since the turn is over.
 
         Without it a strand whose channels are never empty would starve all others. If the pause
         is interrupted, the `value` that was taken goes back to `at`.
         """
-        self.credit = CREDIT
+        if self.current is None:
+            self._turn_ends = 0.0  # of an asyncio task, which is stepped by its loop
         try:
             await self.pause()
         except BaseException:

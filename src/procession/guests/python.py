@@ -20,7 +20,7 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Canceled, Error, Terminated
-from procession.core.process import Process, current_process
+from procession.core.process import Process, Program, current_process
 from procession.core.scheduler import NOTHING, PARKED
 from procession.guests.failure import (
     describe,
@@ -91,12 +91,12 @@ class PythonProcess(Process):
         kernel: Kernel,
         host: Host,
         pid: str,
-        entry: str,
+        program: Program,
         coro: Coroutine[Any, Any, Any],
         loop: asyncio.AbstractEventLoop,
         context: Context,
     ) -> None:
-        Process.__init__(self, kernel, host, pid, entry)
+        Process.__init__(self, kernel, host, pid, program)
         self._coro = coro
         self._loop = loop
         self._context = context
@@ -185,16 +185,17 @@ class PythonProcess(Process):
         if self._belongings is not None:
             self._belongings.cancel("its process was upgraded")
             self._belongings.renew()
+        detached = self.mailbox.detached()  # held, or they would go with the old code
         try:
             self._context.run(old.close)
         except BaseException as exc:
             self._log_lost(exc, "in the code that was replaced")
-        self.entry = upgrade.entry
+        self.program, self.entry = upgrade.program, upgrade.program.entry
         self._context = upgrade.context
         self._context.run(current_process.set, self)
         self._detour = self._must_cancel = self._struck = False
         self._cancels = 0
-        self.mailbox.renew()
+        self.mailbox.renew(detached)
         self.wake(None)
 
     def _future_done(self, future: asyncio.Future[Any]) -> None:
@@ -426,10 +427,10 @@ def running_process() -> PythonProcess | None:
 class Upgrade:
     """What a process yields to go on as another program."""
 
-    __slots__ = ("context", "coro", "entry")
+    __slots__ = ("context", "coro", "program")
 
-    def __init__(self, entry: str, coro: Coroutine[Any, Any, Any], context: Context) -> None:
-        self.entry = entry
+    def __init__(self, program: Program, coro: Coroutine[Any, Any, Any], context: Context) -> None:
+        self.program = program
         self.coro = coro
         self.context = context
 

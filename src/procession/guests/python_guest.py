@@ -88,13 +88,13 @@ class PythonProgram:
         """A process about to run. Raises Invalid if the arguments do not fit main."""
         coro = self._call(args)
         guest = self._guest
-        return PythonProcess(kernel, host, pid, self.entry, coro, guest.loop, guest.new_context())
+        return PythonProcess(kernel, host, pid, self, coro, guest.loop, guest.new_context())
 
     def replace(self, process: Process, args: Sequence[Any]) -> Upgrade:
         """What a process awaits to become this program. Raises Invalid."""
         if not isinstance(process, PythonProcess):
             raise Invalid(f"{self.entry} is Python: only a Python process can become it")
-        return Upgrade(self.entry, self._call(args), self._guest.new_context())
+        return Upgrade(self, self._call(args), self._guest.new_context())
 
     def _call(self, args: Sequence[Any]) -> Coroutine[Any, Any, Any]:
         if self._types:

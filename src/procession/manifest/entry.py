@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import msgspec
 
 from procession.core.errors import Invalid
-from procession.core.host import DEFAULT_CLEANUP, DEFAULT_MAILBOX, DEFAULT_STEP_LIMIT
+from procession.core.host import (
+    DEFAULT_CLEANUP,
+    DEFAULT_MAILBOX,
+    DEFAULT_MAILBOX_BYTES,
+    DEFAULT_STEP_LIMIT,
+)
 from procession.manifest import check
 from procession.manifest.section import Section, items, mapping
 
@@ -79,6 +84,7 @@ class HostOptions(msgspec.Struct, frozen=True):
 
     max_processes: int = 0
     mailbox: int = DEFAULT_MAILBOX
+    mailbox_bytes: int = DEFAULT_MAILBOX_BYTES
     step_limit: float = DEFAULT_STEP_LIMIT
     cleanup: float = DEFAULT_CLEANUP
     os_workers: int = 0
@@ -88,7 +94,7 @@ class HostOptions(msgspec.Struct, frozen=True):
     @property
     def limits(self) -> dict[str, Any]:
         """Those that the machine knows of: the options of `procession.core.host.Host`."""
-        names = ("max_processes", "mailbox", "step_limit", "cleanup")
+        names = ("max_processes", "mailbox", "mailbox_bytes", "step_limit", "cleanup")
         return {name: getattr(self, name) for name in names}
 
 
@@ -282,6 +288,7 @@ def _read_lua_function(section: Section, place: Place) -> dict[str, Any]:
 _HOST_CHECKS: dict[str, Check] = {
     "max_processes": check.integer(),
     "mailbox": check.integer(1),
+    "mailbox_bytes": check.memory,
     "step_limit": check.duration,
     "cleanup": check.duration_or_zero,
     "os_workers": check.integer(),

@@ -224,10 +224,10 @@ class Functions(Part):
         return partial(self.kernel.execute, me, self._text(entry), host_id, args)
 
     @answering
-    def upgrade(self, entry: bytes, *flat: Any) -> Any:
+    def upgrade(self, entry: bytes | None, *flat: Any) -> Any:
         me = self.me()
         args = tuple(self.values(flat))
-        return True, self.kernel.upgrade(me, self._text(entry), args)
+        return True, self.kernel.upgrade(me, None if entry is None else self._text(entry), args)
 
     # -- watching, ending, names -----------------------------------------------------------------
 

@@ -165,7 +165,7 @@ class LuaProgram:
         options = guest.options(host)
         state = guest.state(host, options)
         chunk = state.chunk(self._source)
-        process = LuaProcess(kernel, host, pid, self.entry, state, guest.guard, options.step_limit)
+        process = LuaProcess(kernel, host, pid, self, state, guest.guard, options.step_limit)
         if guest.is_terminal(host.id):
             guest.arguments[process] = [arg for arg in args if isinstance(arg, str)]
         try:
@@ -180,4 +180,4 @@ class LuaProgram:
         if not isinstance(process, LuaProcess):
             raise Invalid(f"{self.entry} is Lua: only a Lua process can become it")
         chunk = process.state.chunk(self._source)
-        return process.prepare(self.entry, chunk, self._method, args)
+        return process.prepare(self, chunk, self._method, args)

@@ -18,7 +18,13 @@ end
 local process = {}
 kit.globals.process = process
 
-process.event = { EXIT = "pid.exit", LINK_DOWN = "pid.link.down", CANCEL = "pid.cancel" }
+process.event = {
+  EXIT = "pid.exit",
+  LINK_DOWN = "pid.link.down",
+  CANCEL = "pid.cancel",
+  NODE_UP = "node.up",
+  NODE_DOWN = "node.down",
+}
 
 local function check_string(v, n, name)
   if type(v) ~= "string" then
@@ -42,11 +48,11 @@ end
 
 local copied, store = kit.copied, kit.store
 local function send_copy(dest, topic, v)
-  local copy, err = copied(v, "payload")
+  local copy, err, weight = copied(v, "payload")
   if err then
     return FAILED, err
   end
-  local ok, a, b, c, d, e = host_send_copy(dest, topic, store(copy))
+  local ok, a, b, c, d, e = host_send_copy(dest, topic, store(copy, weight))
   if ok then
     return true
   end
@@ -172,9 +178,14 @@ function process.exec(...)
   return answered(nil, yield(AWAIT, a))
 end
 
--- Go on as another program, with the same PID, names, ties and mailbox. Returns only if it fails.
+-- Go on as another program (nil or "": the same one, from its start), with the same PID, names, ties
+-- and mailbox. Returns only if it fails.
 function process.upgrade(entry, ...)
-  entry = check_string(entry, 1, "upgrade")
+  if entry == "" then
+    entry = nil
+  elseif entry ~= nil then
+    entry = check_string(entry, 1, "upgrade")
+  end
   local ok, a, b, c, d, e = with_flat(host.upgrade, 1, "argument", entry, ...)
   if not ok then
     return outcome(nil, ok, a, b, c, d, e)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lupa import lua54
 
 from procession.core.errors import Error, Internal, Invalid
-from procession.core.process import Process
+from procession.core.process import Process, Program
 from procession.core.scheduler import Strand
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import READY
@@ -63,12 +63,12 @@ class LuaProcess(LuaBody, Process):
         kernel: Kernel,
         host: Host,
         pid: str,
-        entry: str,
+        program: Program,
         state: LuaState,
         guard: Guard,
         step_limit: float,
     ) -> None:
-        Process.__init__(self, kernel, host, pid, entry)
+        Process.__init__(self, kernel, host, pid, program)
         self.state: Any = state
         self.guard = guard
         self.step_limit = step_limit
@@ -99,21 +99,24 @@ class LuaProcess(LuaBody, Process):
         self.coroutine, self.pointer = self._run_chunk(self.entry, chunk, method)
         self.value = self._arguments(args)
 
-    def prepare(self, entry: str, chunk: bytes, method: bytes, args: Sequence[Any]) -> Successor:
+    def prepare(
+        self, program: Program, chunk: bytes, method: bytes, args: Sequence[Any]
+    ) -> Successor:
         """Run the chunk of another program, which it may become. Raises as `launch` does."""
         if self.scheduler.current is not self:
             raise Invalid("only main can upgrade its process, not a coroutine that it spawned")
-        coroutine, pointer = self._run_chunk(entry, chunk, method)
-        return Successor(entry, coroutine, pointer, self._arguments(args))
+        coroutine, pointer = self._run_chunk(program.entry, chunk, method)
+        return Successor(program, coroutine, pointer, self._arguments(args))
 
     def become(self, successor: Successor) -> None:
         """Go on as another program; what the old one has to close is closed."""
         self._drop_strands()
         self.drop()
         self.drop_attached()
-        self.entry = successor.entry
+        self.program, self.entry = successor.program, successor.program.entry
         self.coroutine, self.pointer = successor.coroutine, successor.pointer
-        self.mailbox.renew()
+        self.unlistened = None
+        self.mailbox.renew(self.mailbox.detached())
         self.value, self.wait = successor.answer, ANSWER
         self.scheduler.ready.append(self)
         self.scheduler.rouse()
@@ -250,10 +253,12 @@ class LuaProcess(LuaBody, Process):
 class Successor:
     """A program that a process is about to become."""
 
-    __slots__ = ("answer", "coroutine", "entry", "pointer")
+    __slots__ = ("answer", "coroutine", "pointer", "program")
 
-    def __init__(self, entry: str, coroutine: Any, pointer: int, answer: tuple[Any, ...]) -> None:
-        self.entry = entry
+    def __init__(
+        self, program: Program, coroutine: Any, pointer: int, answer: tuple[Any, ...]
+    ) -> None:
+        self.program = program
         self.coroutine = coroutine
         self.pointer = pointer
         self.answer = answer

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from lupa import lua54
 
 from procession.core.errors import Internal
-from procession.core.message import Message
 from procession.guests.lua.marks import BUFFERED, MARKS
 from procession.guests.lua.types import TypeSyntaxError, erase_types, locate
 from procession.guests.lua.values import from_flat, is_plain, to_flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from procession.core.mailbox import Letter
 
 FILES = (
     "patterns.lua",
@@ -100,10 +101,16 @@ def compile_error(source: Source) -> str | None:
 class Parcel(int):
     """The number of a payload that waits in the state of its sender, who is a neighbour.
 
-    Lua forgets it when it is unpacked there; whoever drops one unread has to tell the state.
+    Lua forgets it when it is unpacked there; whoever drops one unread has to tell the state. Above
+    its lower 32 bits it has the weight of the payload: see `store` in values.lua.
     """
 
     __slots__ = ()
+
+    @property
+    def weight(self) -> int:
+        """How much the payload weighs: see core/weight.py."""
+        return self >> 32
 
 
 class LuaState:
@@ -220,10 +227,9 @@ class LuaState:
         """The value of a parcel, which then is gone."""
         return self.unpack_flat(self._flat_of_parcel(number))
 
-    def drop(self, values: Iterable[Any] | None) -> None:
-        """Forget what is sent from Lua to Lua among some payloads or messages."""
-        for value in values or ():
-            payload = value.payload if type(value) is Message else value
+    def drop(self, letters: Iterable[Letter] | None) -> None:
+        """Forget what was sent from Lua to Lua among some letters of a mailbox."""
+        for _, _, _, payload, _, _ in letters or ():
             if type(payload) is Parcel:
                 self.dropped.append(payload)
 

@@ -23,7 +23,7 @@ from procession.core.errors import Error, Internal, Invalid, LimitExceeded
 from procession.core.event import Event
 from procession.core.mailbox import TopicChannel
 from procession.core.message import Message
-from procession.core.scheduler import CREDIT, NOTHING
+from procession.core.scheduler import NOTHING
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN, UPGRADE
 from procession.guests.lua.state import Parcel
@@ -48,6 +48,7 @@ class LuaBody:
     scheduler: Any
     value: Any
     parked: Any
+    turn: Any
     coroutine: Any
     """The Lua coroutine; None once it has ended."""
     pointer: int
@@ -84,6 +85,7 @@ class LuaBody:
         answer: tuple[Any, ...] | None
         if wait is None:
             value = self.value
+            self.value = NOTHING  # what it was handed is no longer to be given back: see `drop`
             answer = (True, value) if type(value) in PLAIN else self._received(value)
         elif wait is ANSWER:
             answer = self.value
@@ -107,7 +109,8 @@ class LuaBody:
             kind = type(trapped)
             if kind is tuple:
                 answer = self._asked(trapped)
-                if answer is None or self._is_out_of_credit(answer):
+                # A select has let others run itself, since what it took may have to be given back.
+                if answer is None or (trapped[0] is not SELECT and self._is_out_of_credit(answer)):
                     return None
                 continue
             if trapped is None:
@@ -119,10 +122,17 @@ class LuaBody:
                 continue
             self.computed = 0.0
             if trapped._buffer or trapped._senders or trapped.closed:
+                scheduler = self.scheduler
+                scheduler.credit -= 1
+                if scheduler.credit < 0 and scheduler.is_turn_over():
+                    # As if it had waited and was handed the value.
+                    self.turn = trapped.next_turn()
+                    self.value = trapped.take()
+                    scheduler.ready.append(self)
+                    scheduler.rouse()
+                    return None
                 value = trapped.take()
                 answer = (True, value) if type(value) in PLAIN else self._received(value)
-                if self._is_out_of_credit(answer):
-                    return None
                 continue
             if trapped._receiver is None:
                 trapped._receiver = self
@@ -133,12 +143,11 @@ class LuaBody:
             return None
 
     def _is_out_of_credit(self, answer: tuple[Any, ...]) -> bool:
-        """Whether so many waits in a row have ended at once that others run before the answer."""
+        """Whether its turn is over, so that others run before it gets the answer."""
         scheduler = self.scheduler
         scheduler.credit -= 1
-        if scheduler.credit >= 0:
+        if scheduler.credit >= 0 or not scheduler.is_turn_over():
             return False
-        scheduler.credit = CREDIT
         self._continue_later(answer)
         return True
 
@@ -346,8 +355,8 @@ class LuaBody:
             if self.parked is not None:
                 self.parked.withdraw(self)
                 self.parked = None
-            elif type(self.value) is Parcel:
-                self.state.dropped.append(self.value)
+            elif self.value is not NOTHING and type(self.turn) is tuple:
+                self.process.mailbox.restore(self.turn)  # it was handed a letter, and has not run
         elif wait is not ANSWER:
             wait.close()
         self.close_coroutine(coroutine)

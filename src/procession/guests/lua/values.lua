@@ -65,9 +65,13 @@ local function refusal(thrown, walk, what, v)
   return new_error("Invalid", text, nil, { path = path }, kit.traceback(3))
 end
 
-local function check_key(key)
+local function check_key(key, v)
   local kind = type(key)
-  if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+  if kind == "boolean" then
+    if rawget(v, key and 1 or 0) ~= nil then
+      refuse("two of its keys are the same on the other side")
+    end
+  elseif kind ~= "string" and kind ~= "number" then
     refuse("a map key of type " .. kind)
   end
 end
@@ -83,6 +87,10 @@ local function check_size(depth)
     refuse("it has more than " .. MAX_VALUES .. " values")
   end
 end
+
+-- What a copy weighs, by the rules of core/weight.py.
+local weight = 0
+local CONTAINER, ITEM = 64, 64
 
 local function copy_table(v, depth)
   if depth >= MAX_DEPTH or budget < 0 then
@@ -101,15 +109,21 @@ local function copy_table(v, depth)
       return copy(inner, depth)
     end
   end
-  local result = {}
+  local result, bytes = {}, CONTAINER
   for key, item in next, v do
     budget = budget - 1
+    bytes = bytes + ITEM
     local kind = type(key)
-    if kind ~= "string" and kind ~= "number" then
-      check_key(key)
+    if kind == "string" then
+      bytes = bytes + #key
+    elseif kind ~= "number" then
+      check_key(key, v)
     end
     kind = type(item)
-    if kind == "string" or kind == "number" or kind == "boolean" then
+    if kind == "string" then
+      result[key] = item
+      bytes = bytes + #item
+    elseif kind == "number" or kind == "boolean" then
       result[key] = item
     elseif kind == "table" then
       result[key] = copy_table(item, depth + 1)
@@ -117,6 +131,7 @@ local function copy_table(v, depth)
       refuse("it is of type " .. (kit.is_channel(item) and "channel" or kind))
     end
   end
+  weight = weight + bytes
   return result
 end
 
@@ -130,20 +145,21 @@ function copy(v, depth)
   refuse("it is of type " .. (kit.is_channel(v) and "channel" or kind))
 end
 
--- A copy for another process; or nil and an Invalid error.
+-- A copy for another process, nil and its weight; or nil and an Invalid error.
 function kit.copied(v, what)
-  budget = MAX_VALUES
+  budget, weight = MAX_VALUES, 0
   local ok, result = pcall(copy, v, 0)
   if ok then
-    return result
+    return result, nil, weight
   end
   return nil, refusal(result, copy, what, v)
 end
 
--- Copies on their way: Python knows them by number.
+-- Copies on their way: Python knows them by number, with what they weigh above its 32 bits.
 local parcels, free_parcels, free_count, parcel_count = {}, {}, 0, 0
+local NUMBER, HEAVIEST = 0xFFFFFFFF, 0x3FFFFFFF
 
-function kit.store(v)
+function kit.store(v, bytes)
   local number
   if free_count > 0 then
     number = free_parcels[free_count]
@@ -153,10 +169,14 @@ function kit.store(v)
     number = parcel_count
   end
   parcels[number] = v
+  if bytes then
+    return number | (bytes < HEAVIEST and bytes or HEAVIEST) << 32
+  end
   return number
 end
 
 local function collect(number)
+  number = number & NUMBER
   local v = parcels[number]
   parcels[number] = false
   free_count = free_count + 1
@@ -219,7 +239,7 @@ local function flatten_table(v, depth, flat, n)
   local count_at, count = n + 2, 0
   n = n + 2
   for key, item in next, v do
-    check_key(key)
+    check_key(key, v)
     count = count + 1
     budget = budget - 1
     n = flatten(item, depth + 1, flat, flatten(key, depth + 1, flat, n))

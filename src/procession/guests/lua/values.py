@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from procession.core.errors import KINDS, Error, Internal, Invalid, rebuild
+from procession.core.payload import in_order
 from procession.guests.lua.marks import ERROR, LIST, MAP, TIME
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _read_map(values: Iterator[Any]) -> dict[Any, Any]:
         result[key] = _read(values)
     if len(result) < count:  # such as 1 and true, which are equal in Python
         raise Invalid("a map with two keys that are the same in Python cannot cross")
+    if count > 1:  # Lua's own order depends on where its strings lie in memory
+        return {key: result[key] for key in in_order(list(result))}
     return result
 
 

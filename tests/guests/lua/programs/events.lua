@@ -5,7 +5,13 @@ local check = require("check")
 local programs = {}
 
 function programs.the_kinds_of_events_have_names()
-  check.equal(process.event, { EXIT = "pid.exit", LINK_DOWN = "pid.link.down", CANCEL = "pid.cancel" })
+  check.equal(process.event, {
+    EXIT = "pid.exit",
+    LINK_DOWN = "pid.link.down",
+    CANCEL = "pid.cancel",
+    NODE_UP = "node.up",
+    NODE_DOWN = "node.down",
+  })
   return true
 end
 
