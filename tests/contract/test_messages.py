@@ -1,5 +1,6 @@
 """SEMANTICS 6: messages, topics and mailboxes."""
 
+import asyncio
 import dataclasses
 
 import msgspec
@@ -11,6 +12,7 @@ from procession import (
     Invalid,
     LimitExceeded,
     NotFound,
+    Timeout,
     channel,
     process,
     time,
@@ -377,3 +379,131 @@ def test_a_plain_message_cannot_be_replied_to(run):
             message.reply(2)
 
     run(main)
+
+
+@pytest.mark.semantics("6.11")
+def test_a_late_reply_is_counted_and_reaches_no_other_call(node):
+    async def slow():
+        asks = process.listen("ask", message=True)
+        first = await asks.receive()
+        second = await asks.receive()
+        return [first.reply("first"), second.reply("second"), second.reply("again")]
+
+    async def caller(pid):
+        with pytest.raises(Timeout):
+            await process.call(pid, "ask", timeout="1ms")
+        return await process.call(pid, "ask")
+
+    async def test(node):
+        pid = node.spawn(slow)
+        end = asyncio.create_task(node.wait(pid))
+        assert await node.exec(caller, None, pid) == "second"
+        assert await end == [False, True, False]
+        return node.statistics()["late_replies"]
+
+    assert node(test) == 2
+
+
+class Add(msgspec.Struct):
+    n: int
+
+
+async def adds_messages():
+    total = 0
+    async for message in process.listen("add", type=Add, message=True):
+        total += message.payload.n
+        message.reply(total)
+
+
+async def adds_payloads():
+    total = 0
+    for _ in range(2):
+        total += (await process.listen("add", type=Add).receive()).n
+    return total
+
+
+async def adds_by_select():
+    total, adds = 0, process.listen("add", type=Add, message=True)
+    while True:
+        message = (await channel.select(adds, time.after("1h"))).value
+        total += message.payload.n
+        message.reply(total)
+
+
+@pytest.mark.semantics("6.4")
+@pytest.mark.parametrize("server", [adds_messages, adds_by_select])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_call_that_does_not_fit_the_type_fails_and_its_server_goes_on(run, server, waits):
+    async def main():
+        pid = process.spawn(server, None)
+        if waits:
+            await time.sleep(0)
+        for bad in ({"n": "many"}, {}, None):
+            with pytest.raises(Invalid, match="payload on 'add' does not fit Add"):
+                await process.call(pid, "add", bad)
+        assert await process.call(pid, "add", {"n": 2}) == 2
+        return await process.call(pid, "add", {"n": 3})
+
+    assert run(main) == 5
+
+
+@pytest.mark.semantics("6.4")
+def test_a_call_that_does_not_fit_is_answered_also_where_only_payloads_are_received(run):
+    async def main():
+        pid = process.spawn_monitored(adds_payloads, None)
+        with pytest.raises(Invalid, match="does not fit Add"):
+            await process.call(pid, "add", "bad")
+        for n in (1, 2):
+            process.send(pid, "add", {"n": n})
+        return (await process.events().receive()).result
+
+    assert run(main) == 3
+
+
+@pytest.mark.semantics("6.4")
+def test_a_poll_of_a_typed_channel_passes_over_calls_that_do_not_fit(run):
+    async def server():
+        adds, go = process.listen("add", type=Add), process.listen("go")
+        await go.receive()
+        return [(await channel.select(adds, default=True)).default for _ in range(2)]
+
+    async def calls(pid):
+        await process.call(pid, "add", "bad")
+
+    async def main():
+        pid = process.spawn_monitored(server, None)
+        caller = process.spawn_monitored(calls, None, pid)
+        await time.sleep("1ms")
+        process.send(pid, "add", {"n": 1})
+        process.send(pid, "go")
+        ends = {}
+        for _ in range(2):
+            event = await process.events().receive()
+            ends[event.sender] = event
+        assert isinstance(ends[caller].error, Invalid)
+        return ends[pid].result
+
+    assert run(main) == [False, True]
+
+
+@pytest.mark.semantics("6.10")
+def test_a_mailbox_is_bounded_by_bytes(run):
+    async def deaf():
+        await process.listen("go").receive()
+        numbers, total = process.listen("n"), 0
+        while not (one := await channel.select(numbers, default=True)).default:
+            total += len(one.value["text"])
+        return total
+
+    async def main():
+        pid, sent = process.spawn_monitored(deaf, None), 0
+        with pytest.raises(LimitExceeded, match="mailbox full") as caught:
+            while True:
+                process.send(pid, "n", {"text": "x" * 100_000})
+                sent += 1
+        assert caught.value.retryable is True
+        assert 9 <= sent <= 10
+        process.send(pid, "go")
+        return (await process.events().receive()).result == 100_000 * sent
+
+    assert run(main, settings={"mailbox_bytes": "1MiB"}) is True

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from procession import Invalid, NotFound, channel, process, time
+from procession import Invalid, Node, NotFound, channel, process, time
 
 NOTES = []
 
@@ -153,8 +153,6 @@ return { old = old, new = new, main = main }
 
 @pytest.mark.parametrize("state", ["shared", "own"])
 def test_a_lua_process_can_be_upgraded(tmp_path, state):
-    from procession import Node
-
     entries = [f"{{name: processes, kind: process.host, host: {{lua: {{state: {state}}}}}}}"]
     entries += [
         f"{{name: {name}, kind: process.lua, source: 'file://x.lua', method: {name}}}"
@@ -171,3 +169,185 @@ def test_a_lua_process_can_be_upgraded(tmp_path, state):
             return await node.exec("app:main")
 
     assert asyncio.run(boot()) == {"total": 6, "name": True, "id": "app:new"}
+
+
+async def sees():
+    seen = []
+    async for message in process.inbox():
+        seen.append([message.topic, message.payload, message.sender])
+        if message.wants_reply:
+            message.reply(seen)
+
+
+async def listens_in_every_way():
+    process.listen("payloads")
+    process.listen("messages", message=True)
+    process.listen("typed", type=int)
+    left = process.listen("left")
+    await process.listen("unlisten").receive()
+    process.unlisten(left)
+    await process.listen("up").receive()
+    await process.upgrade(sees)
+
+
+@pytest.mark.semantics("6.2")
+def test_all_that_waits_keeps_sender_reply_and_order_whatever_was_listened_to(run):
+    async def main():
+        me, expected = process.pid(), []
+        pid = process.spawn(listens_in_every_way, None)
+        await time.sleep("1ms")
+        topics = ["inbox", "messages", "left", "typed", "payloads"]
+        for n, topic in enumerate(topics * 3):
+            process.send(pid, topic, n)
+            expected.append([topic, n, me])
+            if n == 7:
+                process.send(pid, "unlisten")
+                await time.sleep("1ms")
+        process.send(pid, "up")
+        got = await process.call(pid, "payloads", 99)
+        return got == [*expected, ["payloads", 99, me]] or (got, expected)
+
+    assert run(main) is True
+
+
+@pytest.mark.semantics("4.4")
+def test_what_a_task_of_the_old_code_was_handed_is_not_lost(run):
+    async def old():
+        numbers = process.listen("n")
+        tasks = [asyncio.create_task(numbers.receive()) for _ in range(3)]
+        await asyncio.sleep(0)
+        for i in range(4):
+            process.send(process.pid(), "n", i)  # handed to the tasks, which do not run any more
+        await process.upgrade(new, len(tasks))
+
+    async def new(tasks):
+        await asyncio.sleep(0)  # the old tasks have been cancelled
+        found = []
+        for _ in range(tasks + 1):
+            message = await process.inbox().receive()
+            found.append([message.payload, message.sender == process.pid()])
+        return found
+
+    assert run(old) == [[i, True] for i in range(4)]
+
+
+def test_the_same_program_can_be_run_again_with_other_state(run):
+    async def main():
+        async def counts(left, seen=()):  # no name leads to it
+            assert process.id().endswith("counts")
+            if not left:
+                return seen
+            payload = (await process.inbox().receive()).payload
+            await process.upgrade(None, left - 1, [*seen, payload])
+
+        pid = process.spawn_monitored(counts, None, 3)
+        for i in range(3):
+            process.send(pid, "t", i)
+        event = await process.events().receive()
+        return event.result
+
+    assert run(main) == [0, 1, 2]
+
+
+LUA_MESSAGES = """
+local function sees()
+  local seen, inbox = {}, process.inbox()
+  while true do
+    local msg = inbox:receive()
+    seen[#seen + 1] = { msg:topic(), msg:payload():data(), msg:from() }
+    if msg:wants_reply() then
+      msg:reply(seen)
+    end
+  end
+end
+
+local function old()
+  process.listen("payloads")
+  process.listen("messages", { message = true })
+  local handed = process.listen("handed")
+  coroutine.spawn(function() while true do handed:receive() end end)
+  local parent = process.listen("up"):receive()
+  process.send(process.pid(), "handed", { "to a coroutine that does not run any more" })
+  process.send(parent.pid, "ready")
+  process.upgrade("app:sees", parent)
+end
+
+local function again(left, seen)
+  if left == 0 then
+    return seen
+  end
+  seen[#seen + 1] = process.inbox():receive():payload():data()
+  local ok, err = process.upgrade(left % 2 == 0 and "" or nil, left - 1, seen)
+  error(err)
+end
+
+local function main()
+  local pid, me = process.spawn("app:old", "app:processes"), process.pid()
+  local expected = {}
+  for i = 1, 9 do
+    local topic = ({ "inbox", "payloads", "messages" })[i % 3 + 1]
+    process.send(pid, topic, { n = i })
+    expected[i] = { topic, { n = i }, me }
+  end
+  process.send(pid, "up", { pid = me })
+  process.listen("ready"):receive()
+  local got = assert(process.call(pid, "payloads", "last"))
+  expected[10] = { "handed", { "to a coroutine that does not run any more" }, pid }
+  expected[11] = { "payloads", "last", me }
+  -- what the old program was sent is unpacked once: the next ones are not mixed up with it
+  local echo = {}
+  for i = 1, 20 do
+    process.send(me, "self", { i })
+  end
+  for i = 1, 20 do
+    echo[i] = process.listen("self"):receive()[1]
+  end
+  return { got = got, expected = expected, echo = echo }
+end
+
+local function main_again()
+  local pid = process.spawn_monitored("app:again", "app:processes", 4, {})
+  for i = 1, 4 do
+    process.send(pid, "t", i)
+  end
+  local event = process.events():receive()
+  assert(event.error == nil, event.error)
+  return event.result
+end
+
+return { old = old, sees = sees, main = main, again = again, main_again = main_again }
+"""
+
+
+@pytest.fixture(params=["shared", "own"])
+def lua(request, tmp_path):
+    """Run one of the programs above."""
+    entries = [
+        f"{{name: processes, kind: process.host, host: {{lua: {{state: {request.param}}}}}}}"
+    ]
+    entries += [
+        f"{{name: {name}, kind: process.lua, source: 'file://x.lua', method: {name}}}"
+        for name in ("old", "sees", "main", "again", "main_again")
+    ]
+    lines = ["version: '1.0'", "namespace: app", "entries:", *(f"  - {one}" for one in entries)]
+    (tmp_path / "_index.yaml").write_text("\n".join(lines))
+    (tmp_path / "x.lua").write_text(LUA_MESSAGES)
+
+    def run(entry):
+        async def boot():
+            async with Node(tmp_path) as node:
+                return await node.exec(entry)
+
+        return asyncio.run(boot())
+
+    return run
+
+
+def test_all_that_waits_for_a_lua_process_keeps_sender_reply_and_order(lua):
+    result = lua("app:main")
+    assert result["got"] == result["expected"]
+    assert result["echo"] == list(range(1, 21))
+
+
+def test_a_lua_program_can_be_run_again_with_other_state(lua):
+    assert lua("app:main_again") == [1, 2, 3, 4]
