@@ -1,16 +1,19 @@
 """How much of its credit each other place has used up with the processes here. SEMANTICS 6.8.
 
-A place may send a process as many messages as its mailbox holds. What of them has been received
-is given back in large pieces, so that it costs little, and at the latest when a quarter of the
+A place may send a process as many messages as its mailbox holds. One that is heavy counts as
+several, so that it may send no more bytes than it holds either (6.10). What has been received is
+given back in large pieces, so that it costs little, and at the latest when a quarter of the
 mailbox is free again: so no sender waits for credit that is there.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from procession.core.weight import units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from procession.core.process import Process
 
@@ -23,12 +26,14 @@ class CreditLedger:
         self._indebted: dict[Process, None] = {}
         """The processes that owe some place half of its credit, or more."""
 
-    def owe(self, process: Process, place: int, messages: int) -> None:
+    def owe(self, process: Process, place: int, payloads: Sequence[Any]) -> None:
         """A place has sent a process something."""
         mailbox = process.mailbox
         if mailbox.owed is None:
             mailbox.owed = {}
-        owed = mailbox.owed[place] = mailbox.owed.get(place, 0) + messages
+        limit, limit_bytes = process.host.mailbox, process.host.mailbox_bytes
+        units = sum(units_of(payload, limit, limit_bytes) for payload in payloads)
+        owed = mailbox.owed[place] = mailbox.owed.get(place, 0) + units
         if 2 * owed >= mailbox.limit:
             self._indebted[process] = None
 
@@ -39,10 +44,10 @@ class CreditLedger:
                 del self._indebted[process]
                 continue
             mailbox = process.mailbox
-            waiting, owed = mailbox.size, mailbox.owed or {}
-            for place, messages in owed.items():
+            waiting, owed = mailbox.units, mailbox.owed or {}
+            for place, units in owed.items():
                 # All that waits may come from this place: so much is certain to be received.
-                received = messages - waiting
+                received = units - waiting
                 if received >= max(1, mailbox.limit // 4):
                     owed[place] -= received
                     self._give(place, process, received)

@@ -56,7 +56,7 @@ from procession.core.frames import (
     WATCH,
     Frame,
 )
-from procession.core.host import DEFAULT_MAILBOX
+from procession.core.host import DEFAULT_MAILBOX, DEFAULT_MAILBOX_BYTES
 from procession.core.order import SpawnOrder
 from procession.core.pid import parse_pid, place_of, serial_base
 from procession.core.process import Process
@@ -163,7 +163,9 @@ class Exchange:
                 self._forget(one)
             self._crowd = max(_STAND_INS, 2 * len(self._stand_ins))  # so a scan is worth its cost
         host = self._kernel.hosts.get(host_id)
-        process = RemoteProcess(self, pid, place, DEFAULT_MAILBOX if host is None else host.mailbox)
+        limit = DEFAULT_MAILBOX if host is None else host.mailbox
+        limit_bytes = DEFAULT_MAILBOX_BYTES if host is None else host.mailbox_bytes
+        process = RemoteProcess(self, pid, place, limit, limit_bytes)
         self._stand_ins[pid] = process
         self._kernel.processes[pid] = process
         return process
@@ -301,7 +303,7 @@ class Exchange:
         admit = process.mailbox.admit
         for payload in payloads:
             admit(sender, topic, payload)
-        self.credit.owe(process, place, len(payloads))
+        self.credit.owe(process, place, payloads)
 
     def _give_credit(self, place: int, process: Process, messages: int) -> None:
         self._post.post(place, (CREDIT, process.pid, messages))
@@ -319,7 +321,7 @@ class Exchange:
             return
         caller = RemoteCaller(self, place, call)
         process.mailbox.admit(sender, topic, payload, caller)
-        self.credit.owe(process, place, 1)
+        self.credit.owe(process, place, (payload,))
 
     def _on_reply(self, place: int, call: int, reply: Any) -> None:
         waiting = self._calls.pop(call, None)

@@ -178,7 +178,7 @@ class Mailbox:
         self.inbox_channel: Inbox | None = None
         self.events_channel: Events | None = None
         self.owed: dict[int, int] | None = None
-        """By place: how many messages it has sent and was not given credit for. See Exchange."""
+        """By place: what it has sent and was not given credit for. See core/credit.py."""
         self._detached: WeakSet[TopicChannel] | None = None
 
     @property
@@ -191,6 +191,11 @@ class Mailbox:
         """How many messages wait, whatever their topic."""
         pending = len(self.pending) if self.pending else 0
         return pending + sum(channel.buffered for channel in self.topics.values())
+
+    @property
+    def units(self) -> int:
+        """As how many messages all that waits counts: see `units_of`."""
+        return self.size + self.weight * self.host.mailbox // self.host.mailbox_bytes
 
     def deliver(
         self,

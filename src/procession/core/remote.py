@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from procession.core.frames import LINK, UNLINK
 from procession.core.mailbox import mailbox_full
 from procession.core.message import check_topic
+from procession.core.weight import units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ class RemoteProcess:
     __slots__ = (
         "_exchange",
         "_limit",
+        "_limit_bytes",
         "_watcher",
         "asked",
         "at_first_wait",
@@ -46,15 +48,18 @@ class RemoteProcess:
 
     away: ClassVar[bool] = True
 
-    def __init__(self, exchange: Exchange, pid: str, place: int, limit: int) -> None:
+    def __init__(
+        self, exchange: Exchange, pid: str, place: int, limit: int, limit_bytes: int
+    ) -> None:
         self._exchange: Exchange | None = exchange
         self._limit = limit
+        self._limit_bytes = limit_bytes
         self.pid = pid
         self.place = place
         self.entry = "a process in another OS process"
         self.at_first_wait: Callable[[], None] | None = None
         self.credit = limit
-        """How many more messages may be sent to it from here: see Exchange."""
+        """How many more messages may be sent to it from here: see core/credit.py."""
         self.asked: dict[str, int] | None = None
         """By the PID of a process here: how often its home was asked to tie or untie the two."""
         self.links: dict[str, Peer] | None = None
@@ -102,7 +107,7 @@ class RemoteProcess:
             raise mailbox_full(self._limit, topic)
         if self._exchange is not None:
             self._exchange.send(self, sender, topic, payload, reply_to)
-            self.credit -= 1
+            self.credit -= units_of(payload, self._limit, self._limit_bytes)
 
     # -- ties ----------------------------------------------------------------------------------
 

@@ -65,6 +65,13 @@ def weigh(payload: Any) -> int:
     return weighed.weight
 
 
+def units_of(payload: Any, limit: int, limit_bytes: int) -> int:
+    """As how many messages a payload counts, if `limit` of them may weigh `limit_bytes`."""
+    if type(payload) in WEIGHTLESS:
+        return 1
+    return 1 + weigh(payload) * limit // limit_bytes
+
+
 def weigh_small(payload: Any) -> int:
     """The weight of a payload that is probably small.
 
