@@ -82,7 +82,10 @@ ATTEMPTS = {
         return setmetatable({}, metatable)""",
     "stopping the collector": "return collectgarbage('stop') ~= 0 or collectgarbage('count') ~= 0",
     # -- what processes share --
-    "the metatable of strings": "return getmetatable('')",
+    "the metatable of strings": "getmetatable('').__index = {} return true",
+    "the metatable of strings without metamethods": """
+        rawset(getmetatable(''), '__index', {}) return ('x').upper == nil""",
+    "a metamethod of strings": "return getmetatable('').__call or getmetatable('').__name",
     "the metatable of strings through a string": "return ('').__index or ('').__metatable",
     "the library below an overlay": """
         for _, library in ipairs({ string, table, math, os, process, channel, errors, time }) do

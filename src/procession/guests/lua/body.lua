@@ -115,7 +115,7 @@ end
 local Traced = {}
 
 local function with_traceback(err)
-  return setmetatable({ err, kit.traceback(2) }, Traced)
+  return setmetatable({ err, kit.finished_traceback() or kit.traceback(2) }, Traced)
 end
 
 -- For Python: kind, message, retryable, traceback, and the number of flat values of the details.

@@ -204,17 +204,6 @@ end
 kit.globals.channel = channel
 kit.received = received
 
-function kit.type_name(v)
-  if v == nil then
-    return "nil"
-  elseif type(v) == "userdata" and is_channel(v) then
-    return "channel"
-  elseif kit.is_error(v) then
-    return "error"
-  end
-  return type(v)
-end
-
 -- -- time as channels, for the module `time` ---------------------------------------------------------
 
 local AWAIT = kit.marks.AWAIT

@@ -9,11 +9,12 @@ local kit = ...
 local create, resume, status, running, close, isyieldable, yield =
   coroutine.create, coroutine.resume, coroutine.status, coroutine.running, coroutine.close, coroutine.isyieldable, coroutine.yield
 local type, error, setmetatable, format, select = type, error, setmetatable, string.format, select
-local host, bad_argument = kit.host, kit.bad_argument
+local getinfo = debug.getinfo
+local host, raise, wrong_type = kit.host, kit.raise, kit.wrong_type
 local SPAWN = kit.marks.SPAWN
 local OWN = {} -- marks what a program yields to its own resume
 
-local library = kit.coroutine_library
+local library = kit.libraries.coroutine
 
 -- Those that wait for the guest: for their program they are not suspended, and must not be resumed.
 local waiting = setmetatable({}, { __mode = "k" })
@@ -39,16 +40,13 @@ local function forget_found()
   end
 end
 
-local function check_coroutine(co, name)
-  if type(co) ~= "thread" then
-    bad_argument(1, name, "coroutine expected", 3)
+local function check_function(name, count, f)
+  if type(f) ~= "function" then
+    wrong_type(1, name, "function", count, f)
   end
 end
 
-function library.create(f)
-  if type(f) ~= "function" then
-    bad_argument(1, "create", "function expected", 2)
-  end
+local function new(f)
   local co = create(f)
   local pointer = format("%p", co)
   sentinels[co] = setmetatable({ co, pointer }, Sentinel)
@@ -56,6 +54,11 @@ function library.create(f)
   host.remember(pointer)
   kit.watch(co)
   return co
+end
+
+function library.create(...)
+  check_function("create", select("#", ...), (...))
+  return new((...))
 end
 
 local pass
@@ -84,23 +87,28 @@ local function resume_own(co, ...)
   return after(co, resume(co, ...))
 end
 
-function library.resume(co, ...)
-  check_coroutine(co, "resume")
-  return resume_own(co, ...)
+function library.resume(...)
+  if type((...)) ~= "thread" then
+    wrong_type(1, "resume", "coroutine", select("#", ...), (...))
+  end
+  return resume_own(...)
 end
 
+-- An error in it says where it was resumed too, as in stock Lua; not to a `pcall` right around it.
 local function unwrapped(ok, ...)
   if ok then
     return ...
   end
-  error((...), 0)
+  local err = ...
+  if type(err) == "string" and getinfo(2, "l").currentline > 0 then
+    raise(err)
+  end
+  error(err, 0)
 end
 
-function library.wrap(f)
-  if type(f) ~= "function" then
-    bad_argument(1, "wrap", "function expected", 2)
-  end
-  local co = library.create(f)
+function library.wrap(...)
+  check_function("wrap", select("#", ...), (...))
+  local co = new((...))
   return function(...)
     return unwrapped(resume_own(co, ...))
   end
@@ -108,13 +116,16 @@ end
 
 function library.yield(...)
   if sentinels[running()] == nil then
-    error("attempt to yield from outside a coroutine", 2)
+    raise("attempt to yield from outside a coroutine")
   end
   return yield(OWN, ...)
 end
 
-function library.status(co)
-  check_coroutine(co, "status")
+function library.status(...)
+  local co = ...
+  if type(co) ~= "thread" then
+    wrong_type(1, "status", "coroutine", select("#", ...), co)
+  end
   if waiting[co] then
     return "normal"
   end
@@ -126,28 +137,37 @@ function library.running()
   return co, sentinels[co] == nil
 end
 
-function library.isyieldable()
-  return sentinels[running()] ~= nil and isyieldable()
+function library.isyieldable(co)
+  if co == nil then
+    co = running()
+  elseif type(co) ~= "thread" then
+    wrong_type(1, "isyieldable", "coroutine", 1, co)
+  end
+  return sentinels[co] ~= nil and isyieldable(co)
 end
 
-function library.close(co)
-  check_coroutine(co, "close")
-  if sentinels[co] == nil or waiting[co] then
-    error("cannot close a normal coroutine", 2)
+function library.close(...)
+  local co = ...
+  if type(co) ~= "thread" then
+    wrong_type(1, "close", "coroutine", select("#", ...), co)
+  end
+  local how = status(co)
+  if how == "running" then
+    raise("cannot close a running coroutine")
+  elseif sentinels[co] == nil or waiting[co] or how == "normal" then
+    raise("cannot close a normal coroutine")
   end
   return close(co)
 end
 
 -- Another line of execution in the same process. It runs to its first wait before this returns.
-function library.spawn(f, ...)
-  if type(f) ~= "function" then
-    bad_argument(1, "spawn", "function expected, got " .. kit.type_name(f), 2)
-  end
-  local arguments, n = { ... }, select("#", ...)
-  if n > 0 then
-    local inner = f
+function library.spawn(...)
+  local f, n = ..., select("#", ...)
+  check_function("spawn", n, f)
+  if n > 1 then
+    local inner, arguments = f, { ... }
     function f()
-      inner(table.unpack(arguments, 1, n))
+      inner(table.unpack(arguments, 2, n))
     end
   end
   yield(SPAWN, f)

@@ -7,8 +7,9 @@
 
 local kit = ...
 
-local find, byte, sub, gmatch, match = string.find, string.byte, string.sub, string.gmatch, string.match
-local type, error, tonumber = type, error, tonumber
+local find, byte, sub = string.find, string.byte, string.sub
+local match, gmatch, gsub = string.match, string.gmatch, string.gsub
+local type, select, tonumber, pcall, xpcall = type, select, tonumber, pcall, xpcall
 local tointeger, max = math.tointeger, math.max
 
 local MAX_STEPS = 20000000 -- about a tenth of a second
@@ -146,461 +147,81 @@ end
 
 -- The matcher of Lua in Lua, under a name that is not ours: it is interrupted and ended like the
 -- program itself.
-local matcher = assert(load([==[
-local byte, sub, find, char, error, type, tostring, MAX_RESULT = ...
-local concat, unpack, select = table.concat, table.unpack, select
-local tointeger, tonumber = math.tointeger, tonumber
-local OPEN, POSITION = -1, -2
 
-local function set_of(class)
-  local set = {}
-  for c = 0, 255 do
-    set[c] = find(char(c), "^" .. class) ~= nil
-  end
-  return set
+-- -- the functions ------------------------------------------------------------------------------
+
+local function is_whole(v)
+  return v == nil or tointeger(tonumber(v)) ~= nil
 end
 
--- The end of a single-character class.
-local function class_end(pattern, i)
-  local c = sub(pattern, i, i)
-  if c == "%" then
-    if i == #pattern then
-      error("malformed pattern (ends with '%')", 0)
+local finish, matcher = kit.finish, kit.matcher
+local find_handler, match_handler = kit.handler(find, "find"), kit.handler(match, "match")
+local gmatch_handler, gsub_handler = kit.handler(gmatch, "gmatch"), kit.handler(gsub, "gsub")
+
+local patterns = {}
+kit.patterns = patterns
+
+function patterns.find(...)
+  local s, pattern, init, plain = ...
+  if type(s) ~= "string" or type(pattern) ~= "string" then
+    if kit.is_error(s) or kit.is_error(pattern) then
+      return patterns.find(kit.texts(select("#", ...), ...))
     end
-    return i + 1
-  elseif c == "[" then
-    i = i + 1
-    if sub(pattern, i, i) == "^" then
-      i = i + 1
+  elseif plain then
+    if #pattern > 64 and #s * #pattern > MAX_COMPARED and is_whole(init) then
+      init = tointeger(tonumber(init or 1))
+      return kit.slow.find(s, pattern, init < 0 and max(#s + init + 1, 1) or max(init, 1))
     end
-    repeat
-      if i > #pattern then
-        error("malformed pattern (missing ']')", 0)
-      end
-      if sub(pattern, i, i) == "%" then
-        i = i + 1
-      end
-      i = i + 1
-    until sub(pattern, i, i) == "]"
+  elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
+    return matcher.find(s, pattern, init)
   end
-  return i
+  return finish(xpcall(find, find_handler, ...))
 end
 
-local function parse(pattern, i)
-  local items, n, captures, open = {}, 0, 0, 0
-  local sets = {}
-  local function class(first, last)
-    local text = sub(pattern, first, last)
-    if text == "^" then
-      text = "%^"
-    elseif text == "$" then
-      text = "%$"
-    elseif text == "]" or text == "*" or text == "+" or text == "-" or text == "?" then
-      text = "%" .. text
+function patterns.match(...)
+  local s, pattern, init = ...
+  if type(s) ~= "string" or type(pattern) ~= "string" then
+    if kit.is_error(s) or kit.is_error(pattern) then
+      return patterns.match(kit.texts(select("#", ...), ...))
     end
-    sets[text] = sets[text] or set_of(text)
-    return sets[text]
+  elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
+    return matcher.match(s, pattern, init)
   end
-  while i <= #pattern do
-    local c, item = sub(pattern, i, i), nil
-    local following = c == "%" and sub(pattern, i + 1, i + 1) or ""
-    if c == "(" then
-      captures, open = captures + 1, open + 1
-      if captures > 32 then
-        error("too many captures", 0)
-      end
-      item = { "open", OPEN }
-      if sub(pattern, i + 1, i + 1) == ")" then
-        item[2], open = POSITION, open - 1
-        i = i + 1
-      end
-    elseif c == ")" then
-      if open == 0 then
-        error("invalid pattern capture", 0)
-      end
-      open = open - 1
-      item = { "close" }
-    elseif c == "$" and i == #pattern then
-      item = { "end" }
-    elseif following == "b" then
-      item = { "balance", byte(pattern, i + 2, i + 3) }
-      if #item < 3 then
-        error("malformed pattern (missing arguments to '%b')", 0)
-      end
-      i = i + 3
-    elseif following == "f" then
-      if sub(pattern, i + 2, i + 2) ~= "[" then
-        error("missing '[' after '%f' in pattern", 0)
-      end
-      local last = class_end(pattern, i + 2)
-      item = { "frontier", class(i + 2, last) }
-      i = last
-    elseif find(following, "%d") then
-      item = { "back", tonumber(following) }
-      if item[2] == 0 or item[2] > captures then
-        error("invalid capture index %" .. following, 0)
-      end
-      i = i + 1
-    else
-      local last = class_end(pattern, i)
-      local suffix = sub(pattern, last + 1, last + 1)
-      item = { "one", class(i, last) }
-      i = last
-      if suffix ~= "" and find("*+-?", suffix, 1, true) then
-        item[1] = suffix
-        i = i + 1
-      end
-    end
-    n = n + 1
-    items[n] = item
-    i = i + 1
-  end
-  if open > 0 then
-    error("unfinished capture", 0)
-  end
-  return items
+  return finish(xpcall(match, match_handler, ...))
 end
 
--- What finds a pattern in a text: `at(i)` gives the position behind a match that starts there.
-local function new(s, pattern, anchored)
-  local items, n = parse(pattern, anchored and 2 or 1), #s
-  local starts, lengths, level = {}, {}, 0
-
-  local function match(i, k)
-    while true do
-      local item = items[k]
-      if item == nil then
-        return i
-      end
-      local kind, set = item[1], item[2]
-      if kind == "one" then
-        if i > n or not set[byte(s, i)] then
-          return nil
-        end
-        i, k = i + 1, k + 1
-      elseif kind == "?" then
-        if i <= n and set[byte(s, i)] then
-          local last = match(i + 1, k + 1)
-          if last then
-            return last
-          end
-        end
-        k = k + 1
-      elseif kind == "-" then
-        while true do
-          local last = match(i, k + 1)
-          if last then
-            return last
-          elseif i > n or not set[byte(s, i)] then
-            return nil
-          end
-          i = i + 1
-        end
-      elseif kind == "*" or kind == "+" then
-        local j = i
-        while j <= n and set[byte(s, j)] do
-          j = j + 1
-        end
-        if items[k + 1] == nil then
-          return (kind == "*" or j > i) and j or nil
-        end
-        for from = j, kind == "*" and i or i + 1, -1 do
-          local last = match(from, k + 1)
-          if last then
-            return last
-          end
-        end
-        return nil
-      elseif kind == "open" then
-        level = level + 1
-        starts[level], lengths[level] = i, set
-        local own = level
-        local last = match(i, k + 1)
-        if not last then
-          level = own - 1
-        end
-        return last
-      elseif kind == "close" then
-        local own = level
-        while lengths[own] ~= OPEN do
-          own = own - 1
-        end
-        lengths[own] = i - starts[own]
-        local last = match(i, k + 1)
-        if not last then
-          lengths[own] = OPEN
-        end
-        return last
-      elseif kind == "end" then
-        return i == n + 1 and i or nil
-      elseif kind == "balance" then
-        if i > n or byte(s, i) ~= set then
-          return nil
-        end
-        local depth, closing, j = 1, item[3], i + 1
-        while depth > 0 do
-          if j > n then
-            return nil
-          end
-          local c = byte(s, j)
-          if c == closing then
-            depth = depth - 1
-          elseif c == set then
-            depth = depth + 1
-          end
-          j = j + 1
-        end
-        i, k = j, k + 1
-      elseif kind == "frontier" then
-        local before, here = i > 1 and byte(s, i - 1) or 0, i <= n and byte(s, i) or 0
-        if set[before] or not set[here] then
-          return nil
-        end
-        k = k + 1
-      else -- back
-        if lengths[set] < 0 then
-          error("invalid capture index %" .. set, 0)
-        end
-        local text = sub(s, starts[set], starts[set] + lengths[set] - 1)
-        if sub(s, i, i + #text - 1) ~= text then
-          return nil
-        end
-        i, k = i + #text, k + 1
-      end
+-- An error in the pattern is one of the iterator, which the program calls itself.
+function patterns.gmatch(...)
+  local s, pattern, init = ...
+  if type(s) ~= "string" or type(pattern) ~= "string" then
+    if kit.is_error(s) or kit.is_error(pattern) then
+      return patterns.gmatch(kit.texts(select("#", ...), ...))
     end
+  elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
+    return matcher.gmatch(s, pattern, init)
   end
-
-  local it = {}
-  function it.at(i)
-    level = 0
-    return match(i, 1)
-  end
-  function it.from(i)
-    if i > n + 1 then
-      return nil
-    end
-    for first = i, anchored and i or n + 1 do
-      level = 0
-      local last = match(first, 1)
-      if last then
-        return first, last
-      end
-    end
-  end
-  function it.capture(k)
-    if lengths[k] == POSITION then
-      return starts[k]
-    end
-    return sub(s, starts[k], starts[k] + lengths[k] - 1)
-  end
-  function it.captures(first, last)
-    if level == 0 then
-      return first and sub(s, first, last - 1)
-    end
-    local values = {}
-    for k = 1, level do
-      values[k] = it.capture(k)
-    end
-    return unpack(values, 1, level)
-  end
-  function it.level()
-    return level
-  end
-  return it
+  return finish(xpcall(gmatch, gmatch_handler, ...))
 end
+patterns.gfind = patterns.gmatch
 
-local function start_of(s, init)
-  init = init == nil and 1 or tointeger(tonumber(init)) or error("number expected for a position", 0)
-  if init < 0 then
-    init = #s + init + 1
-  end
-  return init < 1 and 1 or init
-end
+local REPLACEMENTS = { string = true, number = true, table = true, ["function"] = true }
 
-local matcher = {}
-
-function matcher.find(s, pattern, init)
-  local it = new(s, pattern, byte(pattern) == 94)
-  local first, last = it.from(start_of(s, init))
-  if first then
-    if it.level() > 0 then
-      return first, last - 1, it.captures()
+function patterns.gsub(...)
+  local s, pattern, replacement, limit = ...
+  local kind = type(replacement)
+  if type(s) ~= "string" or type(pattern) ~= "string" or kind == "table" and kit.is_error(replacement) then
+    if kit.is_error(s) or kit.is_error(pattern) or kit.is_error(replacement) then
+      return patterns.gsub(kit.texts(select("#", ...), ...))
     end
-    return first, last - 1
-  end
-  return nil
-end
-
-function matcher.match(s, pattern, init)
-  local it = new(s, pattern, byte(pattern) == 94)
-  local first, last = it.from(start_of(s, init))
-  if first then
-    return it.captures(first, last)
-  end
-  return nil
-end
-
-function matcher.gmatch(s, pattern, init)
-  local it, position, previous = new(s, pattern, false), start_of(s, init), nil
-  return function()
-    while position <= #s + 1 do
-      local first, last = position, it.at(position)
-      if last and last ~= previous then
-        position, previous = last, last
-        return it.captures(first, last)
-      end
-      position = position + 1
-    end
-    return nil
-  end
-end
-
-function matcher.gsub(s, pattern, replacement, limit)
-  local anchored = byte(pattern) == 94
-  local it, kind = new(s, pattern, anchored), type(replacement)
-  if kind == "number" then
-    replacement, kind = tostring(replacement), "string"
-  elseif kind ~= "string" and kind ~= "table" and kind ~= "function" then
-    error("bad argument #3 to 'gsub' (string/function/table expected, got " .. kind .. ")", 0)
-  end
-  limit = limit == nil and #s + 1 or tointeger(tonumber(limit)) or error("number expected for a limit", 0)
-
-  local function filled(first, last)
-    local parts, n, i = {}, 0, 1
-    while true do
-      local at = find(replacement, "%", i, true)
-      n = n + 1
-      parts[n] = sub(replacement, i, (at or 0) - 1)
-      if not at then
-        return concat(parts)
-      end
-      local what = sub(replacement, at + 1, at + 1)
-      n = n + 1
-      if what == "%" then
-        parts[n] = "%"
-      elseif what == "0" or what == "1" and it.level() == 0 then
-        parts[n] = sub(s, first, last - 1)
-      elseif find(what, "%d") then
-        if tonumber(what) > it.level() then
-          error("invalid capture index %" .. what .. " in replacement string", 0)
-        end
-        parts[n] = it.capture(tonumber(what))
-      else
-        error("invalid use of '%' in replacement string", 0)
-      end
-      i = at + 2
+  elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(limit) and REPLACEMENTS[kind] then
+    return matcher.gsub(s, pattern, replacement, limit)
+  elseif kind == "string" and #replacement * #s > MAX_RESULT then
+    -- Each match gives the replacement, in which every second byte may stand for the match.
+    local ok, _, count = pcall(gsub, s, pattern, "", limit)
+    local captured = find(replacement, "%", 1, true) and #replacement // 2 * #s or 0
+    if ok and #replacement * count + captured > MAX_RESULT then
+      kit.raise("resulting string too large")
     end
   end
-
-  local parts, n, size, count = {}, 0, 0, 0
-  local position, kept, previous = 1, 1, nil
-  while count < limit do
-    local last = it.at(position)
-    if last and last ~= previous then
-      count = count + 1
-      local value
-      if kind == "string" then
-        value = filled(position, last)
-      elseif kind == "table" then
-        value = replacement[(it.captures(position, last))]
-      else
-        value = replacement(it.captures(position, last))
-      end
-      if not value then
-        value = sub(s, position, last - 1)
-      elseif type(value) ~= "string" and type(value) ~= "number" then
-        error("invalid replacement value (a " .. type(value) .. ")", 0)
-      end
-      parts[n + 1], parts[n + 2], n = sub(s, kept, position - 1), value, n + 2
-      size = size + position - kept + #tostring(value)
-      if size > MAX_RESULT then
-        error("resulting string too large", 0)
-      end
-      position, kept, previous = last, last, last
-    elseif position <= #s then
-      position = position + 1
-    else
-      break
-    end
-    if anchored then
-      break
-    end
-  end
-  parts[n + 1] = sub(s, kept)
-  return concat(parts), count
-end
-
-return matcher
-]==], "=[library]", "t"))(byte, sub, find, string.char, error, type, tostring, MAX_RESULT)
-
-function kit.bound_patterns(strings)
-  local gsub = string.gsub
-
-  -- Here and not in C, which would name our line as the culprit's.
-  local function check_texts(name, s, pattern)
-    for i = 1, 2 do
-      local kind = type(i == 1 and s or i == 2 and pattern or nil)
-      if kind ~= "string" and kind ~= "number" then
-        kit.bad_argument(i, name, "string expected, got " .. kind, 3)
-      end
-    end
-  end
-
-  function strings.find(s, pattern, init, plain)
-    if type(s) == "string" and type(pattern) == "string" then
-      if plain then
-        if #pattern > 64 and #s * #pattern > MAX_COMPARED then
-          init = tointeger(tonumber(init or 1)) or 1
-          return kit.slow.find(s, pattern, init < 0 and max(#s + init + 1, 1) or init)
-        end
-      elseif not cheap(s, pattern) and is_costly(s, pattern) then
-        return matcher.find(s, pattern, init)
-      end
-    else
-      check_texts("find", s, pattern)
-    end
-    return find(s, pattern, init, plain)
-  end
-
-  function strings.match(s, pattern, init)
-    if type(s) == "string" and type(pattern) == "string" then
-      if not cheap(s, pattern) and is_costly(s, pattern) then
-        return matcher.match(s, pattern, init)
-      end
-    else
-      check_texts("match", s, pattern)
-    end
-    return match(s, pattern, init)
-  end
-
-  function strings.gmatch(s, pattern, init)
-    if type(s) == "string" and type(pattern) == "string" then
-      if not cheap(s, pattern) and is_costly(s, pattern) then
-        return matcher.gmatch(s, pattern, init)
-      end
-    else
-      check_texts("gmatch", s, pattern)
-    end
-    return gmatch(s, pattern, init)
-  end
-  strings.gfind = strings.gmatch
-
-  function strings.gsub(s, pattern, replacement, limit)
-    if type(s) == "string" and type(pattern) == "string" then
-      if not cheap(s, pattern) and is_costly(s, pattern) then
-        return matcher.gsub(s, pattern, replacement, limit)
-      end
-      if type(replacement) == "string" and #replacement * #s > MAX_RESULT then
-        -- Each match gives the replacement, in which every second byte may stand for the match.
-        local _, count = gsub(s, pattern, "", limit)
-        local captured = find(replacement, "%", 1, true) and #replacement // 2 * #s or 0
-        if #replacement * count + captured > MAX_RESULT then
-          error("resulting string too large", 2)
-        end
-      end
-    else
-      check_texts("gsub", s, pattern)
-    end
-    return gsub(s, pattern, replacement, limit)
-  end
+  return finish(xpcall(gsub, gsub_handler, ...))
 end

@@ -6,9 +6,16 @@
 
 local kit = ...
 
-local type, rawset, rawget, next, select, error = type, rawset, rawget, next, select, error
-local setmetatable, getmetatable, tostring, concat = setmetatable, getmetatable, kit.tostring, table.concat
-local metatable_of, libraries = kit.metatable_of, kit.libraries
+local type, rawset, rawget, next, select = type, rawset, rawget, next, select
+local pcall, xpcall, setmetatable, getmetatable = pcall, xpcall, setmetatable, getmetatable
+local tostring, concat, format, collectgarbage = kit.tostring, table.concat, string.format, collectgarbage
+local metatable_of, libraries, raise, finish = kit.metatable_of, kit.libraries, kit.raise, kit.finish
+
+libraries.coroutine = {} -- filled by coroutine.lua
+libraries.utf8 = {}
+for name in ("char charpattern codepoint codes len offset"):gmatch("%a+") do
+  libraries.utf8[name] = utf8[name]
+end
 
 -- -- globals ----------------------------------------------------------------------------------
 
@@ -16,7 +23,6 @@ local globals = {
   _VERSION = _VERSION,
   assert = assert,
   error = error,
-  getmetatable = getmetatable,
   ipairs = ipairs,
   next = next,
   pairs = pairs,
@@ -36,16 +42,18 @@ for name, library in next, libraries do
 end
 kit.globals = globals
 
-function globals.setmetatable(t, metatable)
+local setmetatable_handler = kit.handler(setmetatable, "setmetatable")
+
+function globals.setmetatable(...)
+  local _, metatable = ...
   if type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
-    error("__gc is not available: a process has no finalizers", 2)
+    raise("__gc is not available: a process has no finalizers")
   end
-  return setmetatable(t, metatable)
+  return finish(xpcall(setmetatable, setmetatable_handler, ...))
 end
 
 -- The handler runs when the error has left the function, and not within it: Lua calls no hooks in the
 -- handler of an error that a hook has raised, so one that loops there could never be ended.
-local pcall = pcall
 local function handled(handler, ok, ...)
   if ok then
     return true, ...
@@ -53,30 +61,44 @@ local function handled(handler, ok, ...)
   return false, select(2, pcall(handler, ...))
 end
 
-function globals.xpcall(f, handler, ...)
-  if handler == nil then
-    kit.bad_argument(2, "xpcall", "function expected, got no value", 2)
+function globals.xpcall(...)
+  local f, handler = ...
+  if type(handler) ~= "function" then
+    kit.wrong_type(2, "xpcall", "function", select("#", ...), handler)
   end
-  return handled(handler, pcall(f, ...))
+  return handled(handler, pcall(f, select(3, ...)))
 end
 
-function globals.collectgarbage(option)
-  return 0 -- what there is in the state is nobody's business in particular
+-- The collector is that of the state. A process that has one to itself may use it; none can stop it.
+local collectgarbage_handler = kit.handler(collectgarbage, "collectgarbage")
+local OF_A_STATE = { collect = true, count = true, step = true, isrunning = true }
+local NEVER = { stop = true, restart = true, setpause = true, setstepmul = true, incremental = true, generational = true }
+
+function globals.collectgarbage(...)
+  local option = ...
+  if option == nil then
+    option = "collect"
+  end
+  if NEVER[option] then
+    raise(format("collectgarbage(%q) is not available: when memory is collected is up to the runtime", option))
+  elseif OF_A_STATE[option] and not kit.own_state then
+    local why = "the processes of this host share a Lua state; on a host with lua: {state: own} each has its own"
+    raise(format("collectgarbage(%q) is not available: %s", option, why))
+  elseif option == "collect" then
+    return kit.slow.collect()
+  end
+  return finish(xpcall(collectgarbage, collectgarbage_handler, ...))
 end
 
 function globals.print(...)
   local texts = { ... }
   local n = select("#", ...)
   for i = 1, n do
-    local text = tostring(texts[i])
-    if type(text) ~= "string" then
-      error("'__tostring' must return a string", 2)
-    end
-    texts[i] = text
+    texts[i] = tostring(texts[i])
   end
   local problem = kit.host.write(concat(texts, "\t", 1, n) .. "\n")
   if problem then
-    error(problem, 2)
+    raise(problem)
   end
 end
 
@@ -146,6 +168,31 @@ overlay_metatable(libraries.string).__newindex = function(own, key, value)
 end
 kit.extensions = {} -- by PID; the guest removes them
 
+-- Globals that each process has made for itself, when it first asks for them.
+local makers = {}
+
+function makers._G(env)
+  return env
+end
+
+-- The metatable of strings is everybody's. What a process sees of it says where their methods are.
+function makers.getmetatable(env)
+  local view = setmetatable({}, {
+    __metatable = false,
+    __index = { __index = env.string },
+    __newindex = function()
+      raise("the metatable of strings cannot be changed")
+    end,
+  })
+  local handler = kit.handler(getmetatable, "getmetatable")
+  return function(...)
+    if type((...)) == "string" then
+      return view
+    end
+    return finish(xpcall(getmetatable, handler, ...))
+  end
+end
+
 -- The metatable of the environments of all processes that declare the same modules. Those are
 -- globals too, and `time` always is.
 local function environment_metatable(modules)
@@ -153,8 +200,8 @@ local function environment_metatable(modules)
   function metatable.__index(env, key)
     local value = globals[key]
     if value == nil then
-      if key == "_G" then
-        value = env
+      if makers[key] then
+        value = makers[key](env)
       elseif key == "time" or modules[key] then
         value = kit.module(key)
       else
@@ -169,6 +216,9 @@ local function environment_metatable(modules)
   end
   function metatable.__pairs(env)
     for key in next, globals do
+      local _ = env[key]
+    end
+    for key in next, makers do
       local _ = env[key]
     end
     return next, env, nil
@@ -201,5 +251,5 @@ function string_metatable.__call(text, message, ...)
   if kit.is_message(message) then
     return text
   end
-  error("attempt to call a string value", 2)
+  raise("attempt to call a string value")
 end

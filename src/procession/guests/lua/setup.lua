@@ -2,9 +2,9 @@
 -- else. `kit` is what the files share: raw tools, the Python side (`host`), and what they offer
 -- each other. No program ever sees it.
 
-local python_function, marks, compatible, counting = ...
+local python_function, marks, compatible, counting, own_state = ...
 
-local kit = { marks = marks, compatible = compatible }
+local kit = { marks = marks, compatible = compatible, own_state = own_state }
 local as_function = python.as_function
 
 kit.metatable_of = debug.getmetatable

@@ -28,8 +28,14 @@ if TYPE_CHECKING:
     from procession.core.mailbox import Letter
 
 FILES = (
+    "raising.lua",
+    "slow.lua",
+    "matcher.lua",
     "patterns.lua",
-    "libraries.lua",
+    "string.lua",
+    "table.lua",
+    "math.lua",
+    "os.lua",
     "sandbox.lua",
     "errors.lua",
     "message.lua",
@@ -41,6 +47,9 @@ FILES = (
     "body.lua",
 )
 """Our own Lua, in the order in which it is loaded, after setup.lua."""
+
+INTERRUPTED = ("slow.lua", "matcher.lua")
+"""Those that work on values of the program alone: interrupted and ended like the program itself."""
 
 _HERE = files("procession.guests.lua")
 _FEED = 5000
@@ -144,7 +153,9 @@ class LuaState:
         own = {b"feed": self._feed}
         marks = self.runtime.table_from({name.encode(): mark for name, mark in MARKS.items()})
         setup = self._load("setup.lua")
-        kit = setup(lambda name: own.get(name) or functions(name), marks, compatible, counting)
+        kit = setup(
+            lambda name: own.get(name) or functions(name), marks, compatible, counting, self.own
+        )
         exports = None
         for name in FILES:
             exports = self._load(name)(kit) or exports
@@ -165,7 +176,8 @@ class LuaState:
         """Which process made which coroutine, by the coroutine's address."""
 
     def _load(self, name: str) -> Any:
-        return self.runtime.compile(lua_file(name), name=f"=[procession] {name}", mode="t")
+        shown = "[library]" if name in INTERRUPTED else f"[procession] {name}"
+        return self.runtime.compile(lua_file(name), name=f"={shown}", mode="t")
 
     def close(self) -> None:
         """Give everything back: its memory, and what its programs held.

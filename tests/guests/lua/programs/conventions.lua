@@ -137,9 +137,20 @@ function programs.nothing_of_the_outside_can_be_reached()
   for _, name in ipairs({ "load", "loadstring", "dofile", "loadfile", "debug", "package", "python", "io" }) do
     assert(_G[name] == nil, name)
   end
-  assert(getmetatable("") == false and getmetatable(_G) == false and getmetatable(channel.new()) == false)
+  assert(getmetatable(_G) == false and getmetatable(channel.new()) == false)
   assert(getmetatable(errors.new("x")) == false)
   check.raises("__gc", setmetatable, {}, { __gc = print })
+  return true
+end
+
+function programs.the_metatable_of_strings_says_where_their_methods_are()
+  assert(getmetatable("").__index == string and getmetatable("a") == getmetatable("b"))
+  assert(getmetatable("").__add == nil)
+  check.raises("the metatable of strings cannot be changed", function()
+    getmetatable("").__index = {}
+  end)
+  rawset(getmetatable(""), "__index", {})
+  assert(("x"):upper() == "X")
   return true
 end
 
@@ -151,7 +162,7 @@ function programs.the_environment_is_a_table_like_any_other()
   for name in pairs(_G) do
     seen[name] = true
   end
-  for _, name in ipairs({ "print", "process", "channel", "errors", "string", "some_global", "coroutine" }) do
+  for _, name in ipairs({ "print", "process", "channel", "errors", "string", "some_global", "coroutine", "getmetatable" }) do
     assert(seen[name], name)
   end
   return true

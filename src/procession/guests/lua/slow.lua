@@ -1,0 +1,126 @@
+-- What takes long, or as long as a metamethod wants: in Lua, and under a name that is not ours, so
+-- that it is interrupted and ended like the program itself. The same in C would hold up everyone.
+
+local kit = ...
+
+local type, next, rawequal = type, next, rawequal
+local find, sub, collectgarbage = string.find, string.sub, collectgarbage
+
+local slow = {}
+kit.slow = slow
+
+function slow.maxn(t)
+  local found = 0
+  for key in next, t do
+    if type(key) == "number" and key > found then
+      found = key
+    end
+  end
+  return found
+end
+
+-- In pieces, between which others may run. Returns the first result of `step` that is not nil.
+function slow.in_pieces(first, last, size, step)
+  for from = first, last, size do
+    local found = step(from, from + size - 1 < last and from + size - 1 or last)
+    if found ~= nil then
+      return found
+    end
+  end
+end
+
+function slow.shift_up(t, first, last)
+  for i = last, first, -1 do
+    t[i + 1] = t[i]
+  end
+end
+
+function slow.shift_down(t, first, last)
+  for i = first, last do
+    t[i - 1] = t[i]
+  end
+end
+
+function slow.move(a1, first, last, to, a2)
+  if to > last or to <= first or not rawequal(a1, a2) then
+    for i = 0, last - first do
+      a2[to + i] = a1[first + i]
+    end
+  else
+    for i = last - first, 0, -1 do
+      a2[to + i] = a1[first + i]
+    end
+  end
+  return a2
+end
+
+function slow.items(t, first, last)
+  local items = {}
+  for i = 0, last - first do
+    items[i + 1] = t[first + i]
+  end
+  return items
+end
+
+local function less(a, b)
+  return a < b
+end
+
+-- By merging, from the bottom up.
+function slow.sort(t, count, before)
+  before = before or less
+  local from, to = slow.items(t, 1, count), {}
+  local size = 1
+  while size < count do
+    for low = 1, count, 2 * size do
+      local i, i_end = low, low + size
+      local j, j_end = i_end, i_end + size
+      if i_end > count + 1 then i_end = count + 1 end
+      if j_end > count + 1 then j_end = count + 1 end
+      local k = low
+      while i < i_end and j < j_end do
+        if before(from[j], from[i]) then
+          to[k], j = from[j], j + 1
+        else
+          to[k], i = from[i], i + 1
+        end
+        k = k + 1
+      end
+      for l = i, i_end - 1 do
+        to[k], k = from[l], k + 1
+      end
+      for l = j, j_end - 1 do
+        to[k], k = from[l], k + 1
+      end
+    end
+    from, to = to, from
+    size = 2 * size
+  end
+  for i = 1, count do
+    t[i] = from[i]
+  end
+end
+
+-- Find a long text where its beginning is.
+function slow.find(s, text, init)
+  local head, size = sub(text, 1, 64), #text
+  while true do
+    local at = find(s, head, init, true)
+    if not at then
+      return nil
+    elseif sub(s, at, at + size - 1) == text then
+      return at, at + size - 1
+    end
+    init = at + 1
+  end
+end
+
+-- All that is garbage now: what a cycle that is under way has passed is left to the next one.
+function slow.collect()
+  for _ = 1, 2 do
+    repeat
+      local is_done = collectgarbage("step", 1000)
+    until is_done
+  end
+  return 0
+end

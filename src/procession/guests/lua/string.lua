@@ -1,0 +1,169 @@
+-- The string library. Its functions take an error object for its message (SEMANTICS 2.3), and what
+-- one call may build is bounded: C code cannot be interrupted.
+
+local kit = ...
+
+local type, next, select, tonumber, xpcall, raw_tostring = type, next, select, tonumber, xpcall, tostring
+local math_type, tointeger = math.type, math.tointeger
+local format, rep, sub, pack, gmatch = string.format, string.rep, string.sub, string.pack, string.gmatch
+local finish, raise = kit.finish, kit.raise
+
+local MAX_STRING = 64 << 20 -- bytes
+local MAX_FORMATTED = 200 -- values
+
+-- -- values as text ---------------------------------------------------------------------------
+
+local tostring_handler = kit.handler(raw_tostring, "tostring")
+
+-- As in Lua 5.1: a float without a fraction prints without one.
+function kit.tostring(...)
+  local v = ...
+  local kind = type(v)
+  if kind == "number" then
+    local text = raw_tostring(v)
+    return math_type(v) == "float" and sub(text, -2) == ".0" and sub(text, 1, -3) or text
+  elseif kind == "string" then
+    return v
+  end
+  return finish(xpcall(raw_tostring, tostring_handler, ...))
+end
+
+local function plain(v)
+  if math_type(v) == "float" then
+    return tointeger(v) or v
+  elseif kit.is_error(v) then
+    return raw_tostring(v)
+  end
+  return v
+end
+kit.plain = plain
+
+local function plain_items(n, v, ...)
+  if n == 0 then
+    return
+  end
+  return plain(v), plain_items(n - 1, ...)
+end
+
+-- The values, with its message in place of each error object.
+local function texts(n, v, ...)
+  if n == 0 then
+    return
+  elseif kit.is_error(v) then
+    v = raw_tostring(v)
+  end
+  return v, texts(n - 1, ...)
+end
+kit.texts = texts
+
+-- -- the functions ------------------------------------------------------------------------------
+
+local library = {}
+
+-- They fail only if their argument is no string.
+for name in ("len lower reverse upper"):gmatch("%a+") do
+  local f = string[name]
+  local handler = kit.handler(f, name)
+  library[name] = function(...)
+    local s = ...
+    if type(s) == "string" then
+      return f(s)
+    end
+    return finish(xpcall(f, handler, texts(select("#", ...), ...)))
+  end
+end
+
+for name in ("byte sub"):gmatch("%a+") do
+  local f = string[name]
+  local handler = kit.handler(f, name)
+  library[name] = function(...)
+    if type((...)) == "string" then
+      return finish(xpcall(f, handler, ...))
+    end
+    return finish(xpcall(f, handler, texts(select("#", ...), ...)))
+  end
+end
+
+local rep_handler = kit.handler(rep, "rep")
+
+function library.rep(...)
+  local s, n, separator = ...
+  if type(s) == "table" and kit.is_error(s) then
+    return library.rep(texts(select("#", ...), ...))
+  end
+  local count = math_type(n) == "integer" and n or tointeger(tonumber(n))
+  if count and count > 1 then
+    local length = (type(s) == "string" or type(s) == "number") and #raw_tostring(s) or 0
+    if type(separator) == "string" or type(separator) == "number" then
+      length = length + #raw_tostring(separator)
+    end
+    if length * (count + 0.0) > MAX_STRING then
+      raise("resulting string too large")
+    elseif length == 0 then
+      return finish(xpcall(rep, rep_handler, s, 1, separator)) -- it counts all the same
+    end
+  end
+  return finish(xpcall(rep, rep_handler, ...))
+end
+
+local format_handler = kit.handler(format, "format")
+
+function library.format(...)
+  local pattern = ...
+  local n = select("#", ...)
+  if n - 1 > MAX_FORMATTED then
+    raise("too many arguments to 'format'")
+  elseif type(pattern) ~= "string" then
+    return finish(xpcall(format, format_handler, texts(n, ...)))
+  end
+  local size = 0
+  for i = 2, n do
+    local v = select(i, ...)
+    if type(v) == "string" then
+      size = size + #v
+      if size > MAX_STRING then
+        raise("resulting string too large")
+      end
+    end
+  end
+  return finish(xpcall(format, format_handler, pattern, plain_items(n - 1, select(2, ...))))
+end
+
+local pack_handler = kit.handler(pack, "pack")
+
+function library.pack(...)
+  local layout = ...
+  if type(layout) == "string" then
+    local size = 0.0
+    for digits in gmatch(layout, "c(%d+)") do
+      size = size + tonumber(digits)
+    end
+    for _, v in next, { ... } do
+      size = size + (type(v) == "string" and #v or 0)
+    end
+    if size > MAX_STRING then
+      raise("resulting string too large")
+    end
+  end
+  return finish(xpcall(pack, pack_handler, ...))
+end
+
+for name in ("char packsize unpack"):gmatch("%a+") do
+  library[name] = string[name]
+end
+for name, f in next, kit.patterns do
+  library[name] = f
+end
+
+-- Of a string its methods, which is one already: those of C, where nothing is bounded.
+local methods = {}
+for name, f in next, library do
+  methods[name] = f
+end
+for name in ("byte len lower reverse sub upper"):gmatch("%a+") do
+  methods[name] = string[name]
+end
+
+kit.libraries = { string = library }
+kit.string_methods = methods
+kit.raw_tostring = raw_tostring
