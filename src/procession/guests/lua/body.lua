@@ -97,8 +97,7 @@ local function new_require(chunk, env, loaded)
           value = true
         end
       else
-        local module = kit.module(name)
-        value = type(module) == "table" and kit.overlay(module) or module
+        value = kit.required(name, env)
       end
       loaded[key] = value
     end

@@ -131,7 +131,7 @@ end
 function methods.case_send(ch, v)
   check_self(ch, "case_send")
   if not host.can_send(ch) then
-    bad_argument(1, "case_send", "a channel made by channel.new expected", 2)
+    bad_argument(1, "case_send", "a channel made by channel.new expected")
   end
   return setmetatable({ ch, true, boxed(v) }, Case)
 end
@@ -146,12 +146,12 @@ function channel.new(capacity)
   elseif math.type(capacity) ~= "integer" then
     local whole = type(capacity) == "number" and math.tointeger(capacity)
     if not whole then
-      bad_argument(1, "new", "integer expected, got " .. kit.type_name(capacity), 2)
+      bad_argument(1, "new", "integer expected, got " .. kit.type_name(capacity))
     end
     capacity = whole
   end
   if capacity < 0 then
-    bad_argument(1, "new", "a capacity is not negative", 2)
+    bad_argument(1, "new", "a capacity is not negative")
   end
   return host.new_channel(capacity)
 end
@@ -174,12 +174,12 @@ end
 
 function channel.select(cases)
   if type(cases) ~= "table" then
-    bad_argument(1, "select", "table expected, got " .. kit.type_name(cases), 2)
+    bad_argument(1, "select", "table expected, got " .. kit.type_name(cases))
   end
   local flat, n = {}, 0
   local default = cases.default
   if default ~= nil and type(default) ~= "boolean" then
-    bad_argument(1, "select", "default is a boolean, not " .. type(default), 2)
+    bad_argument(1, "select", "default is a boolean, not " .. type(default))
   end
   local count = #cases
   for key, case in next, cases do

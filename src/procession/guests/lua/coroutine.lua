@@ -10,7 +10,8 @@ local create, resume, status, running, close, isyieldable, yield =
   coroutine.create, coroutine.resume, coroutine.status, coroutine.running, coroutine.close, coroutine.isyieldable, coroutine.yield
 local type, error, setmetatable, format, select = type, error, setmetatable, string.format, select
 local getinfo = debug.getinfo
-local host, raise, wrong_type = kit.host, kit.raise, kit.wrong_type
+local xpcall = xpcall
+local host, raise, finish = kit.host, kit.raise, kit.finish
 local SPAWN = kit.marks.SPAWN
 local OWN = {} -- marks what a program yields to its own resume
 
@@ -40,9 +41,13 @@ local function forget_found()
   end
 end
 
-local function check_function(name, count, f)
-  if type(f) ~= "function" then
-    wrong_type(1, name, "function", count, f)
+-- What is wrong with an argument is said by C.
+local refuse = {}
+for name in ("create wrap resume status isyieldable close"):gmatch("%a+") do
+  local f = coroutine[name]
+  local handler = kit.handler(f, name)
+  refuse[name] = function(...)
+    return finish(xpcall(f, handler, ...))
   end
 end
 
@@ -57,7 +62,9 @@ local function new(f)
 end
 
 function library.create(...)
-  check_function("create", select("#", ...), (...))
+  if type((...)) ~= "function" then
+    return refuse.create(...)
+  end
   return new((...))
 end
 
@@ -89,7 +96,7 @@ end
 
 function library.resume(...)
   if type((...)) ~= "thread" then
-    wrong_type(1, "resume", "coroutine", select("#", ...), (...))
+    return refuse.resume(...)
   end
   return resume_own(...)
 end
@@ -107,7 +114,9 @@ local function unwrapped(ok, ...)
 end
 
 function library.wrap(...)
-  check_function("wrap", select("#", ...), (...))
+  if type((...)) ~= "function" then
+    return refuse.wrap(...)
+  end
   local co = new((...))
   return function(...)
     return unwrapped(resume_own(co, ...))
@@ -124,7 +133,7 @@ end
 function library.status(...)
   local co = ...
   if type(co) ~= "thread" then
-    wrong_type(1, "status", "coroutine", select("#", ...), co)
+    return refuse.status(...)
   end
   if waiting[co] then
     return "normal"
@@ -137,11 +146,12 @@ function library.running()
   return co, sentinels[co] == nil
 end
 
-function library.isyieldable(co)
-  if co == nil then
+function library.isyieldable(...)
+  local co = ...
+  if co == nil and select("#", ...) == 0 then
     co = running()
   elseif type(co) ~= "thread" then
-    wrong_type(1, "isyieldable", "coroutine", 1, co)
+    return refuse.isyieldable(...)
   end
   return sentinels[co] ~= nil and isyieldable(co)
 end
@@ -149,7 +159,7 @@ end
 function library.close(...)
   local co = ...
   if type(co) ~= "thread" then
-    wrong_type(1, "close", "coroutine", select("#", ...), co)
+    return refuse.close(...)
   end
   local how = status(co)
   if how == "running" then
@@ -163,7 +173,9 @@ end
 -- Another line of execution in the same process. It runs to its first wait before this returns.
 function library.spawn(...)
   local f, n = ..., select("#", ...)
-  check_function("spawn", n, f)
+  if type(f) ~= "function" then
+    kit.wrong_type(1, "spawn", "function", n, f)
+  end
   if n > 1 then
     local inner, arguments = f, { ... }
     function f()

@@ -2,7 +2,7 @@
 
 local kit = ...
 
-local math, select = math, select
+local math, select, xpcall, finish = math, select, xpcall, kit.finish
 local tointeger, math_type, exp = math.tointeger, math.type, math.exp
 local bad_argument, number = kit.bad_argument, kit.number
 
@@ -85,6 +85,8 @@ local function integer(n, name, count, v)
   return tointeger(number(n, name, count, v)) or bad_argument(n, name, "number has no integer representation")
 end
 
+local random_handler = kit.handler(math.random, "random")
+
 -- Each process has random numbers of its own: a seed that one sets must not show in another's.
 function kit.new_random()
   local a, b, c, d = kit.host.entropy()
@@ -128,7 +130,7 @@ function kit.new_random()
       kit.raise("wrong number of arguments")
     end
     if low > high then
-      bad_argument(count, "random", "interval is empty")
+      return finish(xpcall(math.random, random_handler, ...)) -- C says so
     end
     return below(high - low) + low
   end

@@ -9,6 +9,7 @@ local kit = ...
 local type, rawset, rawget, next, select = type, rawset, rawget, next, select
 local pcall, xpcall, setmetatable, getmetatable = pcall, xpcall, setmetatable, getmetatable
 local tostring, concat, format, collectgarbage = kit.tostring, table.concat, string.format, collectgarbage
+local getinfo = debug.getinfo
 local metatable_of, libraries, raise, finish = kit.metatable_of, kit.libraries, kit.raise, kit.finish
 
 libraries.coroutine = {} -- filled by coroutine.lua
@@ -226,6 +227,15 @@ local function environment_metatable(modules)
   return metatable
 end
 
+-- What `require` gives for a module: what is a global anyway is the same table.
+function kit.required(name, env)
+  if globals[name] ~= nil then
+    return env[name]
+  end
+  local module = kit.module(name)
+  return type(module) == "table" and overlay(module) or module
+end
+
 local environments = setmetatable({}, { __mode = "k" })
 
 function kit.new_environment(modules)
@@ -251,5 +261,7 @@ function string_metatable.__call(text, message, ...)
   if kit.is_message(message) then
     return text
   end
-  raise("attempt to call a string value")
+  local called = getinfo(1, "n") -- by the name that the program has for it
+  local name = called.name and format(" (%s '%s')", called.namewhat, called.name) or ""
+  raise("attempt to call a string value" .. name)
 end

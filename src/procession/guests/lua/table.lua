@@ -149,13 +149,13 @@ local function concat_checked(t, separator, first, last, offset)
   else
     wrong = slow.in_pieces(first, last, PIECE, step)
   end
-  if wrong then
-    raise(format("invalid value (at index %d) in table for 'concat'", wrong + offset))
-  elseif separator ~= nil then
+  if separator ~= nil then
     size = size + #kit.raw_tostring(separator) * (last - first + 0.0)
   end
   if size > MAX_STRING then
     raise("resulting string too large")
+  elseif wrong then -- C says so, and where
+    return finish(xpcall(concat, concat_handler, { [wrong + offset] = t[wrong] }, "", wrong + offset, wrong + offset))
   elseif changed then
     t = setmetatable(changed, { __index = t })
   end

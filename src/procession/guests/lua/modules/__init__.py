@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from procession.guests.lua.guest import LuaGuest
     from procession.guests.lua.modules.part import Part
 
-MODULES = ("time", "json", "logger", "io", "env", "uuid", "ctx", "funcs", "events")
+GLOBALS = ("process", "channel", "errors")
+"""Those that every program has anyway, and may require as well."""
+
+_FILES = ("time", "json", "logger", "io", "env", "uuid", "ctx", "funcs", "events")
+
+MODULES = (*GLOBALS, *_FILES)
 """What an entry may list in `modules`."""
 
-PARTS = (*MODULES, "time_layout", "check")
+PARTS = (*_FILES, "time_layout", "check")
 """Every file of the folder: those that are required by another one are not for programs."""
 
 _HALVES: dict[str, tuple[type[Part], str]] = {

@@ -2,12 +2,12 @@
 
 local kit = ...
 
-local type, error, format, math_type, tointeger = type, error, string.format, math.type, math.tointeger
+local type, format, math_type, tointeger = type, string.format, math.type, math.tointeger
 
 local check = {}
 
 local function wrong(n, name, expected, v)
-  error(format("bad argument #%d to '%s' (%s expected, got %s)", n, name, expected, kit.type_name(v)), 4)
+  kit.bad_argument(n, name, format("%s expected, got %s", expected, kit.type_name(v)))
 end
 
 -- An error object stands for its message, as everywhere.

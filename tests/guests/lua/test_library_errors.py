@@ -1,0 +1,251 @@
+"""What the functions of Lua's own libraries say of wrong arguments: as stock Lua, at the same line.
+
+Each function is called with its right arguments and then with each of them left out, or replaced by
+each of some values that do not belong there: here and in stock Lua 5.4, whose word is the right one.
+"""
+
+import asyncio
+from itertools import chain
+
+import pytest
+from lupa import lua54
+
+from procession import Node
+
+RIGHT = {
+    # base
+    "assert": ["true"],
+    "collectgarbage": ["'count'"],
+    "error": ["'text'", "1"],
+    "getmetatable": ["{}"],
+    "ipairs": ["{}"],
+    "next": ["{}"],
+    "pairs": ["{}"],
+    "pcall": ["print"],
+    "rawequal": ["1", "1"],
+    "rawget": ["{}", "1"],
+    "rawlen": ["{}"],
+    "rawset": ["{}", "1", "1"],
+    "select": ["1", "1"],
+    "setmetatable": ["{}", "{}"],
+    "tonumber": ["'1'", "10"],
+    "tostring": ["1"],
+    "type": ["1"],
+    "xpcall": ["type", "print", "1"],
+    # string
+    "string.byte": ["'abc'", "1", "2"],
+    "string.char": ["65", "66"],
+    "string.find": ["'abc'", "'b'", "1", "true"],
+    "string.format": ["'%d %s %q %c %5.1f %x %i %a'", "1", "'x'", "'y'", "65", "1.5", "3", "4", "5"],
+    "string.gmatch": ["'abc'", "'b'", "1"],
+    "string.gsub": ["'abc'", "'b'", "'c'", "1"],
+    "string.len": ["'abc'"],
+    "string.lower": ["'abc'"],
+    "string.match": ["'abc'", "'b'", "1"],
+    "string.pack": ["'i4 s d c3 z'", "1", "'x'", "1.5", "'abc'", "'z'"],
+    "string.packsize": ["'i4'"],
+    "string.rep": ["'abc'", "2", "','"],
+    "string.reverse": ["'abc'"],
+    "string.sub": ["'abc'", "1", "2"],
+    "string.unpack": ["'i1'", "'abc'", "1"],
+    "string.upper": ["'abc'"],
+    # table
+    "table.concat": ["{'a', 'b'}", "','", "1", "2"],
+    "table.insert": ["{1, 2}", "1", "3"],
+    "table.move": ["{1, 2}", "1", "2", "2", "{}"],
+    "table.pack": [],
+    "table.remove": ["{1, 2}", "1"],
+    "table.sort": ["{2, 1}", "function(a, b) return a < b end"],
+    "table.unpack": ["{1, 2}", "1", "2"],
+    # math
+    **{f"math.{name}": ["1"] for name in "abs acos asin ceil cos deg exp floor modf rad sin".split()},
+    **{f"math.{name}": ["1"] for name in "sqrt tan tointeger type".split()},
+    **{f"math.{name}": ["1", "2"] for name in "atan fmod log max min random ult".split()},
+    "math.randomseed": ["1", "2"],
+    # os
+    "os.clock": [],
+    "os.date": ["'!%Y'", "0"],
+    "os.difftime": ["2", "1"],
+    "os.time": ["{year = 2024, month = 1, day = 1}"],
+    # utf8
+    "utf8.char": ["65", "66"],
+    "utf8.codepoint": ["'abc'", "1", "2"],
+    "utf8.codes": ["'abc'"],
+    "utf8.len": ["'abc'", "1", "2"],
+    "utf8.offset": ["'abc'", "1", "2"],
+    # coroutine
+    "coroutine.close": ["coroutine.create(print)"],
+    "coroutine.create": ["print"],
+    "coroutine.isyieldable": ["coroutine.create(print)"],
+    "coroutine.resume": ["coroutine.create(type)", "1"],
+    "coroutine.running": [],
+    "coroutine.status": ["coroutine.create(print)"],
+    "coroutine.wrap": ["print"],
+    "coroutine.yield": [],
+}  # fmt: skip
+"""The functions that both have, with arguments that are right."""
+
+OURS = {
+    "channel.new", "channel.select", "coroutine.spawn", "math.atan2", "math.cosh", "math.ldexp",
+    "math.log10", "math.mod", "math.pow", "math.sinh", "math.tanh", "print", "require",
+    "string.gfind", "table.create", "table.getn", "table.maxn", "unpack",
+}  # fmt: skip
+"""What stock Lua does not have, or has under other names; `print` and `require` are our own."""
+
+WRONG = ["nil", "false", "-1", "0", "1.5", "1e300", "'x'", "'7'", "{}", "print", "V"]
+WRONG += ["setmetatable({}, {__name = 'Account'})"]
+
+SPECIAL = [
+    "string.find('a', '[a')",
+    "string.find('a', '%')",
+    "string.find('a', '%b')",
+    "string.find('a', '%fa')",
+    "string.find('a', '(a')",
+    "string.find('a', 'a)')",
+    "string.find('a', '(%1)')",
+    "string.find('a', '%2')",
+    "string.match('abc', '[')",
+    "for _ in string.gmatch('abc', '(') do end",
+    "string.gsub('abc', '(', 'x')",
+    "string.gsub('abc', '(', {})",
+    "string.gsub('abc', '(', type)",
+    "string.gsub('abc', 'a', '%2')",
+    "string.gsub('abc', 'a', '%x')",
+    "string.gsub('abc', 'a', function() return {} end)",
+    "string.gsub('abc', 'a', {a = true})",
+    "string.gsub('abc', 'a', function() error('mine') end)",
+    "string.gsub('abc', 'a', function() error({}) end)",
+    "string.format('%y', 1)",
+    "string.format('%', 1)",
+    "string.format('%0123d', 1)",
+    "string.format('%s', setmetatable({}, {__tostring = function() error('mine') end}))",
+    "string.format('%s', setmetatable({}, {__tostring = function() return 1 end}))",
+    "string.format('%q', {})",
+    "string.rep('x', 1 << 60)",
+    "string.rep('x', 1 << 40, 'yz')",
+    "string.pack('i17', 1)",
+    "string.pack('i1', 1000)",
+    "string.pack('y', 1)",
+    "string.pack('c1', 'xyz')",
+    "string.unpack('i8', 'x')",
+    "string.packsize('s')",
+    "('x'):rep()",
+    "('x'):rep({})",
+    "('x'):find()",
+    "('x'):sub()",
+    "('x'):byte({})",
+    "('%d'):format('x')",
+    "('x'):gsub('x')",
+    "('x'):gsub('[')",
+    "('x'):pack('y')",
+    "('x'):match(nil)",
+    "('x'):gmatch()",
+    "('x'):upper(1)",
+    "('x'):nothing()",
+    "table.concat({1, {}, 3})",
+    "table.concat({1, 2, 3}, ',', 1, 5)",
+    "table.insert({}, 5, 1)",
+    "table.insert({}, 1, 2, 3)",
+    "table.insert({})",
+    "table.remove({1, 2, 3}, 7)",
+    "table.unpack({}, 1, 1 << 30)",
+    "table.unpack({}, 1, 10000000)",
+    "table.move({}, 1, 2, math.maxinteger)",
+    "table.sort({1, 'x'})",
+    "table.sort({{}, {}})",
+    "table.sort({3, 1, 2, 5, 4, 7, 6}, function() return true end)",
+    "table.sort({3, 1, 2}, function(a, b) error('mine') end)",
+    "table.sort({3, 1, 2}, function(a, b) return a.x < b.x end)",
+    "table.insert(setmetatable({}, {__len = function() return 'x' end}), 1)",
+    "table.unpack(setmetatable({}, {__len = function() return 1 << 40 end}))",
+    "setmetatable(setmetatable({}, {__metatable = 1}), {})",
+    "setmetatable(1, {})",
+    "tostring(setmetatable({}, {__tostring = function() return 1 end}))",
+    "tostring(setmetatable({}, {__tostring = function() error('mine') end}))",
+    "tostring(setmetatable({}, {__name = 1, __tostring = 5}))",
+    "math.random(0, -1)",
+    "math.random(1, 2, 3)",
+    "math.random(-5)",
+    "math.random(math.mininteger, math.maxinteger, 1)",
+    "math.floor({})",
+    "math.max()",
+    "math.fmod(1, 0)",
+    "math.tointeger()",
+    "os.time({day = 1})",
+    "os.time({year = 2024})",
+    "os.time({year = 2024, month = 1})",
+    "os.time({year = 'x', month = 1, day = 1})",
+    "os.time({year = 1.5, month = 1, day = 1})",
+    "os.time({year = 1 << 60, month = 1, day = 1})",
+    "os.time({year = 2024, month = {}, day = 1})",
+    "os.time(setmetatable({}, {__index = function() error('mine') end}))",
+    "os.date('%Ez', 0)",
+    "os.date('%Q', 0)",
+    "os.date('*t', 1 << 60)",
+    "os.date('%')",
+    "os.difftime()",
+    "os.difftime(1)",
+    "utf8.char(-1)",
+    "utf8.codepoint('\\xff')",
+    "utf8.codepoint('abc', 1, 9)",
+    "utf8.len('abc', 9)",
+    "for _ in utf8.codes('\\xff') do end",
+    "coroutine.wrap(function() error('mine') end)()",
+    "coroutine.wrap(function() error({}) end)()",
+    "coroutine.wrap(function() local x = nil + 1 end)()",
+    "local f = coroutine.wrap(print) f = coroutine.wrap(type) pcall(f) f()",
+    "coroutine.close(coroutine.running())",
+    "coroutine.wrap(function() coroutine.close(coroutine.running()) end)()",
+    "collectgarbage('nothing')",
+    "local t = nil t.x = 1",
+    "local s = 'x' s()",
+    "return #5",
+    "pcall()",
+    "xpcall(print)",
+    "select(0)",
+    "select('x')",
+    "rawset(1, 2, 3)",
+    "ipairs()",
+    "next({}, 1)",
+    "assert(false)",
+    "assert(nil, 'mine')",
+    "assert(false, {})",
+    "error()",
+    "error('mine', 2)",
+]  # fmt: skip
+
+
+def calls():
+    for name, right in RIGHT.items():
+        yield f"{name}({', '.join(right)})"
+        yield f"{name}({', '.join([*right, '1', '2'])})"
+        for i in range(len(right)):
+            yield f"{name}({', '.join(right[:i])})"
+            for wrong in WRONG:
+                yield f"{name}({', '.join([*right[:i], wrong, *right[i + 1 :]])})"
+
+
+CALLS = list(dict.fromkeys(chain(calls(), SPECIAL)))
+
+
+def program_of(calls):
+    """Each call in its line, as a statement of its own; what each says if it raises."""
+    lines = ["local V, said = coroutine.create(print), {}"]
+    for i, call in enumerate(calls, 1):
+        text = call if call.startswith(("for ", "local ", "return ")) else f"local _ = {call}"
+        lines.append(f"said[{i}] = told(function() {text} end)")
+    lines.append("return said")
+    return "\n".join(lines)
+
+
+TOLD = (
+    "local function told(f) local ok, e = pcall(f) if ok then return false end "
+    "return type(e) == 'string' and e or type(e) end "
+)
+
+
+def what_stock_says(calls):
+    lua = lua54.LuaRuntime(unpack_returned_tuples=True)
+    lua.execute("print = function() end")
+    said = lua.compile(TOLD + program_of(calls), name="@main.lua")()
+    return [said[i] for i in range(1, len(calls) + 1)]
