@@ -156,7 +156,7 @@ end
 
 local finish, matcher = kit.finish, kit.matcher
 local find_handler, match_handler = kit.handler(find, "find"), kit.handler(match, "match")
-local gmatch_handler, gsub_handler = kit.handler(gmatch, "gmatch"), kit.handler(gsub, "gsub")
+local gsub_handler = kit.handler(gsub, "gsub")
 
 local patterns = {}
 kit.patterns = patterns
@@ -191,18 +191,20 @@ function patterns.match(...)
 end
 
 -- An error in the pattern is one of the iterator, which the program calls itself.
-function patterns.gmatch(...)
-  local s, pattern, init = ...
-  if type(s) ~= "string" or type(pattern) ~= "string" then
-    if kit.is_error(s) or kit.is_error(pattern) then
-      return patterns.gmatch(kit.texts(select("#", ...), ...))
+for _, name in ipairs({ "gmatch", "gfind" }) do -- as Lua 5.1 calls it, and as 5.0 did
+  local handler = kit.handler(gmatch, name)
+  patterns[name] = function(...)
+    local s, pattern, init = ...
+    if type(s) ~= "string" or type(pattern) ~= "string" then
+      if kit.is_error(s) or kit.is_error(pattern) then
+        return patterns[name](kit.texts(select("#", ...), ...))
+      end
+    elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
+      return matcher.gmatch(s, pattern, init)
     end
-  elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
-    return matcher.gmatch(s, pattern, init)
+    return finish(xpcall(gmatch, handler, ...))
   end
-  return finish(xpcall(gmatch, gmatch_handler, ...))
 end
-patterns.gfind = patterns.gmatch
 
 local REPLACEMENTS = { string = true, number = true, table = true, ["function"] = true }
 

@@ -136,9 +136,9 @@ local function check_entry(name, n, entry, host_id)
     return new_error("Invalid", name .. " takes an entry and a host", nil, nil, kit.traceback(3))
   end
   if type(entry) ~= "string" then
-    error("bad argument #1 to '" .. name .. "' (string expected, got " .. type_name(entry) .. ")", 4)
+    kit.bad_argument(1, name, "string expected, got " .. type_name(entry))
   elseif host_id ~= nil and type(host_id) ~= "string" then
-    error("bad argument #2 to '" .. name .. "' (string expected, got " .. type_name(host_id) .. ")", 4)
+    kit.bad_argument(2, name, "string expected, got " .. type_name(host_id))
   end
 end
 
