@@ -67,18 +67,19 @@ local Attempt = {
 
 -- `require` for a chunk: what its entry declares, made once per process.
 local function new_require(chunk, env, loaded)
-  return function(name)
+  return function(...)
+    local name = ...
     if type(name) ~= "string" then
-      error("bad argument #1 to 'require' (string expected, got " .. kit.type_name(name) .. ")", 2)
+      kit.wrong_type(1, "require", "string", select("#", ...), name)
     end
     local reference = chunk.imports[name]
     local key = reference or name
     if reference == nil and not chunk.modules[name] then
-      error("module '" .. name .. "' not found" .. host.module_hint(name, chunk.name), 2)
+      kit.raise("module '" .. name .. "' not found" .. host.module_hint(name, chunk.name))
     end
     local value = loaded[key]
     if value == LOADING then
-      error("module '" .. name .. "' requires itself", 2)
+      kit.raise("module '" .. name .. "' requires itself")
     elseif value == nil then
       loaded[key] = LOADING
       local attempt <close> = setmetatable({ loaded = loaded, key = key }, Attempt)

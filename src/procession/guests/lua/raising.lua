@@ -17,7 +17,7 @@ local format, match, sub = string.format, string.match, string.sub
 -- Also what is called "[library]": Lua of ours that works on values of the program alone, and is
 -- interrupted and ended like the program itself. Under the other name it never is.
 local function is_ours(source)
-  return sub(source, 1, 11) == "[procession" or source == "[library]"
+  return sub(source, 1, 11) == "[procession" or sub(source, 1, 9) == "[library]"
 end
 
 -- The line of the program that has called us, as the beginning of an error; and whether it did so by
@@ -93,8 +93,8 @@ function kit.handler(f, name)
     if type(err) == "string" then
       if raiser.func == f then
         return retold(err, name)
-      elseif raiser.short_src == "[library]" then -- "attempt to compare two nil values (local 'a')"
-        local text = match(err, "^%[library%]:%d+: (.*)$") or err
+      elseif sub(raiser.short_src, 1, 9) == "[library]" then -- "attempt to compare two nil values (local 'a')"
+        local text = match(err, "^%[library%][^:]*:%d+: (.*)$") or err
         return place() .. (match(text, "^(.*) %([a-z ]+ '[^']*'%)$") or text)
       end
     end

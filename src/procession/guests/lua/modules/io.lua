@@ -8,7 +8,7 @@ local AWAIT = kit.marks.AWAIT
 local check = kit.module("check")
 
 if not host.io_is_here() then
-  error("module 'io' is for processes on a host of kind terminal.host: declare one, and run with --host", 4)
+  kit.raise("module 'io' is for processes on a host of kind terminal.host: declare one, and run with --host")
 end
 
 local FAILED = false
@@ -23,7 +23,7 @@ local function line(name, ...)
   for i = 1, n do
     local text = tostring(texts[i])
     if type(text) ~= "string" then
-      error("'__tostring' must return a string", 3)
+      kit.raise("'__tostring' must return a string")
     end
     texts[i] = text
   end
