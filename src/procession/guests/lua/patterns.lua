@@ -165,7 +165,7 @@ function patterns.find(...)
   local s, pattern, init, plain = ...
   if type(s) ~= "string" or type(pattern) ~= "string" then
     if kit.is_error(s) or kit.is_error(pattern) then
-      return patterns.find(kit.texts(select("#", ...), ...))
+      return patterns.find(kit.texts(...))
     end
   elseif plain then
     if #pattern > 64 and #s * #pattern > MAX_COMPARED and is_whole(init) then
@@ -182,7 +182,7 @@ function patterns.match(...)
   local s, pattern, init = ...
   if type(s) ~= "string" or type(pattern) ~= "string" then
     if kit.is_error(s) or kit.is_error(pattern) then
-      return patterns.match(kit.texts(select("#", ...), ...))
+      return patterns.match(kit.texts(...))
     end
   elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
     return matcher.match(s, pattern, init)
@@ -197,7 +197,7 @@ for _, name in ipairs({ "gmatch", "gfind" }) do -- as Lua 5.1 calls it, and as 5
     local s, pattern, init = ...
     if type(s) ~= "string" or type(pattern) ~= "string" then
       if kit.is_error(s) or kit.is_error(pattern) then
-        return patterns[name](kit.texts(select("#", ...), ...))
+        return patterns[name](kit.texts(...))
       end
     elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
       return matcher.gmatch(s, pattern, init)
@@ -213,7 +213,7 @@ function patterns.gsub(...)
   local kind = type(replacement)
   if type(s) ~= "string" or type(pattern) ~= "string" or kind == "table" and kit.is_error(replacement) then
     if kit.is_error(s) or kit.is_error(pattern) or kit.is_error(replacement) then
-      return patterns.gsub(kit.texts(select("#", ...), ...))
+      return patterns.gsub(kit.texts(...))
     end
   elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(limit) and REPLACEMENTS[kind] then
     return matcher.gsub(s, pattern, replacement, limit)

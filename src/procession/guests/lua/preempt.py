@@ -220,7 +220,7 @@ class HookGuard:
         return bool(
             self._getstack(state, 0, record)
             and self._getinfo(state, b"S", record)
-            and self._debug.short_src.startswith(b"[procession]")
+            and self._debug.source.startswith(b"=[procession]")
         )
 
     def _stack_of(self, state: int) -> str:
@@ -231,9 +231,9 @@ class HookGuard:
         while len(lines) < _MAX_FRAMES and self._getstack(state, level, self._record):
             self._getinfo(state, b"nSl", self._record)
             level += 1
-            source = record.short_src.decode(errors="replace")
-            if source.startswith("[procession"):
+            if record.source.startswith(b"=[procession"):
                 continue
+            source = record.short_src.decode(errors="replace")
             place = f"{source}:{record.currentline}:" if record.currentline > 0 else f"{source}:"
             if record.name:
                 what = f"function '{record.name.decode(errors='replace')}'"

@@ -16,8 +16,8 @@ local format, match, sub = string.format, string.match, string.sub
 
 -- Also what is called "[library]": Lua of ours that works on values of the program alone, and is
 -- interrupted and ended like the program itself. Under the other name it never is.
-local function is_ours(source)
-  return sub(source, 1, 11) == "[procession" or sub(source, 1, 9) == "[library]"
+local function is_ours(source) -- that of a file begins with "@"
+  return sub(source, 1, 12) == "=[procession" or sub(source, 1, 10) == "=[library]"
 end
 
 -- The line of the program that has called us, as the beginning of an error; and whether it did so by
@@ -28,7 +28,7 @@ local function place()
     local info = getinfo(level, "Sl")
     if info == nil then
       return "", false
-    elseif info.currentline > 0 and not is_ours(info.short_src) then
+    elseif info.currentline > 0 and not is_ours(info.source) then
       local name = getinfo(level - 1, "n")
       return format("%s:%d: ", info.short_src, info.currentline), name.namewhat == "method"
     end
@@ -93,7 +93,7 @@ function kit.handler(f, name)
     if type(err) == "string" then
       if raiser.func == f then
         return retold(err, name)
-      elseif sub(raiser.short_src, 1, 9) == "[library]" then -- "attempt to compare two nil values (local 'a')"
+      elseif sub(raiser.source, 1, 10) == "=[library]" then -- "attempt to compare two nil values (local 'a')"
         local text = match(err, "^%[library%][^:]*:%d+: (.*)$") or err
         return place() .. (match(text, "^(.*) %([a-z ]+ '[^']*'%)$") or text)
       end

@@ -45,14 +45,19 @@ local function plain_items(n, v, ...)
   return plain(v), plain_items(n - 1, ...)
 end
 
--- The values, with its message in place of each error object.
-local function texts(n, v, ...)
+local function texts_of(n, v, ...)
   if n == 0 then
     return
   elseif kit.is_error(v) then
     v = raw_tostring(v)
   end
-  return v, texts(n - 1, ...)
+  return v, texts_of(n - 1, ...)
+end
+
+-- The arguments, with its message in place of each error object; of the functions here none takes more.
+local function texts(...)
+  local n = select("#", ...)
+  return texts_of(n < 4 and n or 4, ...)
 end
 kit.texts = texts
 
@@ -69,7 +74,7 @@ for name in ("len lower reverse upper"):gmatch("%a+") do
     if type(s) == "string" then
       return f(s)
     end
-    return finish(xpcall(f, handler, texts(select("#", ...), ...)))
+    return finish(xpcall(f, handler, texts(...)))
   end
 end
 
@@ -80,7 +85,7 @@ for name in ("byte sub"):gmatch("%a+") do
     if type((...)) == "string" then
       return finish(xpcall(f, handler, ...))
     end
-    return finish(xpcall(f, handler, texts(select("#", ...), ...)))
+    return finish(xpcall(f, handler, texts(...)))
   end
 end
 
@@ -89,7 +94,7 @@ local rep_handler = kit.handler(rep, "rep")
 function library.rep(...)
   local s, n, separator = ...
   if type(s) == "table" and kit.is_error(s) then
-    return library.rep(texts(select("#", ...), ...))
+    return library.rep(texts(...))
   end
   local count = math_type(n) == "integer" and n or tointeger(tonumber(n))
   if count and count > 1 then
@@ -114,7 +119,10 @@ function library.format(...)
   if n - 1 > MAX_FORMATTED then
     raise("too many arguments to 'format'")
   elseif type(pattern) ~= "string" then
-    return finish(xpcall(format, format_handler, texts(n, ...)))
+    if kit.is_error(pattern) then
+      return library.format(raw_tostring(pattern), select(2, ...))
+    end
+    return finish(xpcall(format, format_handler, ...))
   end
   local size = 0
   for i = 2, n do

@@ -167,7 +167,7 @@ function library.concat(...)
   local first, last = from == nil and 1 or whole(from), whole(to)
   local joins = type(separator)
   if type(t) ~= "table" or not first or to ~= nil and not last or joins ~= "string" and joins ~= "number" and joins ~= "nil" then
-    return finish(xpcall(concat, concat_handler, kit.texts(select("#", ...), ...)))
+    return finish(xpcall(concat, concat_handler, kit.texts(...)))
   end
   last = last or length_of(t)
   if first > last then
