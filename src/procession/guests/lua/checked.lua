@@ -5,7 +5,7 @@
 
 local kit = ...
 
-local type, setmetatable, math_type, error = type, setmetatable, math.type, error
+local type, setmetatable, math_type, raise = type, setmetatable, math.type, kit.raise
 local pairs, ipairs, tostring, select = pairs, ipairs, tostring, select
 local find, gsub, format, byte = string.find, string.gsub, string.format, string.byte
 
@@ -79,6 +79,18 @@ for _, name in ipairs({ "nil", "boolean", "number", "string", "table", "function
     if kind ~= name then
       return "", name, kind
     end
+  end
+end
+
+function checks.error(_, v)
+  if not kit.is_error(v) then
+    return "", "error", type(v)
+  end
+end
+
+function checks.channel(_, v)
+  if not kit.is_channel(v) then
+    return "", "channel", type(v)
   end
 end
 
@@ -199,18 +211,45 @@ function checks.array(schema, v, depth, _, memo)
   end
 end
 
+local function check_pair(map, key, item, depth, memo)
+  local path, expected, got = inside(map[2], key, depth, memo)
+  if path then
+    return "", "a key that is " .. expected, got
+  end
+  return inside(map[3], item, depth, memo)
+end
+
+-- The keys that are no fields: each has to fit one of the maps.
+local function check_others(schema, v, depth, memo)
+  local fields = {}
+  for _, field in ipairs(schema[2]) do
+    fields[field[1]] = true
+  end
+  local worst, worst_key
+  for key, item in pairs(v) do
+    local path, expected, got
+    for _, map in ipairs(not fields[key] and schema[3] or {}) do
+      path, expected, got = check_pair(map, key, item, depth, memo)
+      if not path then
+        break
+      end
+    end
+    if path and (worst == nil or before(key, worst_key)) then
+      worst, worst_key = { step(key) .. path, expected, got }, key
+    end
+  end
+  if worst then
+    return worst[1], worst[2], worst[3]
+  end
+end
+
 function checks.map(schema, v, depth, _, memo)
   if type(v) ~= "table" then
     return "", "table", type(v)
   end
   local worst, worst_key
   for key, item in pairs(v) do
-    local path, expected, got = inside(schema[2], key, depth, memo)
-    if path then
-      path, expected = "", "a key that is " .. expected
-    else
-      path, expected, got = inside(schema[3], item, depth, memo)
-    end
+    local path, expected, got = check_pair(schema, key, item, depth, memo)
     if path and (worst == nil or before(key, worst_key)) then
       worst, worst_key = { step(key) .. path, expected, got }, key
     end
@@ -229,6 +268,9 @@ function checks.record(schema, v, depth, _, memo)
     if path then
       return field_step(field[1]) .. path, expected, got
     end
+  end
+  if schema[3] then
+    return check_others(schema, v, depth, memo)
   end
 end
 
@@ -253,7 +295,7 @@ local function new_type(name, schema)
 
   function methods.is(...)
     if select("#", ...) < 2 then
-      error("call it as " .. name .. ":is(value)", 2)
+      raise("call it as " .. name .. ":is(value)")
     end
     local v = select(2, ...)
     local message = flaw(name, schema, v)
@@ -268,7 +310,7 @@ local function new_type(name, schema)
     __name = "type",
     __index = methods,
     __newindex = function()
-      error("the type " .. name .. " cannot be changed", 2)
+      raise("the type " .. name .. " cannot be changed")
     end,
     __tostring = function()
       return name
@@ -276,7 +318,7 @@ local function new_type(name, schema)
     __call = function(_, v)
       local message = flaw(name, schema, v)
       if message then
-        error(message, 2)
+        raise(message)
       end
       return v
     end,
@@ -291,7 +333,7 @@ for _, name in ipairs({ "string", "number", "integer", "boolean", "table", "any"
   casts[name] = function(v)
     local message = flaw(name, schema, v)
     if message then
-      error(message, 2)
+      raise(message)
     end
     return v
   end

@@ -1,4 +1,6 @@
-"""The tokens of a Lua program, with two more for types: `->` and `?`.
+"""The tokens of a Lua program, with some more for types: `->`, `?` and `!`.
+
+An annotation such as `@min(1)` is no token, but noted for itself: it may stand anywhere.
 
 What Lua itself would not read ends the tokens with an ERROR: Lua tells what is wrong with it.
 """
@@ -19,7 +21,7 @@ _KEYWORDS = (
     b" then true until while"
 ).split()
 _OPERATORS = (
-    b"... .. == ~= <= >= // :: << >> -> - + * / % ^ # & ~ | < > = ( ) { } [ ] ; : , . ?"
+    b"... .. == ~= <= >= // :: << >> -> - + * / % ^ # & ~ | < > = ( ) { } [ ] ; : , . ? ! @"
 ).split()
 _KINDS = {text: text.decode() for text in (*_KEYWORDS, *_OPERATORS)}
 
@@ -62,14 +64,18 @@ class Tokens:
     The last one is END or ERROR, and is there three times: who looks ahead finds something.
     """
 
-    __slots__ = ("ends", "kinds", "source", "starts")
+    __slots__ = ("annotations", "ends", "kinds", "source", "starts")
 
     def __init__(self, source: bytes) -> None:
         self.source = source
         self.kinds: list[str] = []
         self.starts: list[int] = []
         self.ends: list[int] = []
+        self.annotations: list[tuple[int, int]] = []
+        """Where each `@name(...)` begins and ends."""
         self._read()
+        if "@" in self.kinds:
+            self._set_apart()
 
     def text(self, index: int) -> bytes:
         """The token as it stands in the source."""
@@ -123,17 +129,50 @@ class Tokens:
         for _ in range(2):
             self._add(self.kinds[-1], self.starts[-1], self.ends[-1])
 
+    def _set_apart(self) -> None:
+        """Take the annotations out of the tokens."""
+        kinds, starts, ends = self.kinds, self.starts, self.ends
+        self.kinds, self.starts, self.ends = [], [], []
+        at, is_open = 0, False  # what is not closed takes in all the rest
+        while at < len(kinds):
+            after = at
+            if kinds[at] == "@" and kinds[at + 1] == NAME and not is_open:
+                after = _after_annotation(kinds, starts, ends, at)
+                is_open = after == len(kinds)
+            if after == at or is_open:
+                self._add(kinds[at], starts[at], ends[at])
+                at += 1
+            else:
+                self.annotations.append((starts[at], ends[after - 1]))
+                at = after
+
     def _add(self, kind: str, start: int, end: int) -> None:
         self.kinds.append(kind)
         self.starts.append(start)
         self.ends.append(end)
 
 
+def _after_annotation(kinds: list[str], starts: list[int], ends: list[int], at: int) -> int:
+    """The index after the annotation that begins there: that of the end if it is not closed."""
+    at += 2
+    while kinds[at] == "." and kinds[at + 1] == NAME:
+        at += 2
+    if kinds[at] != "(" or starts[at] != ends[at - 1]:
+        return at
+    depth = 0
+    while at < len(kinds):
+        depth += (kinds[at] == "(") - (kinds[at] == ")")
+        at += 1
+        if depth == 0:
+            break
+    return at
+
+
 # Sure signs of plain Lua only: a colon is that of a method call, there is no `type` but `type(`,
 # no generics (which end with `>`, or begin with a default), no attrib but `<const>` and `<close>`.
 _PLAIN_COLON = re.compile(rb"[\w\]}\"']:(?!typeof\()[A-Za-z_]\w*+[({\"'\[]")
 _TYPED = re.compile(
-    rb"""\btype\b(?!\() | ::
+    rb""" \btype\b(?!\() | :: | @\w | [\w)\]}"']\s*+! | \bas\b
        | <[\w\s,.=]*+(?:>|--) (?: (?<!<const>) (?<!<close>) | (?=\s*+\() )
        | <\s*+\w++(?:\s*+(?:\.{3}\s*+)?+,\s*+\w++)*+\s*+(?:\.{3}\s*+)?+=(?!=)
        | (?: \b(?:local|for)\s | , | > | \)(?=\s*+:) | \]\]) \s*+\w*+\s*+: """,

@@ -2,7 +2,8 @@
 
 Annotations become spaces, so every line and column stays. Plain Lua stays as it is, byte for byte:
 the whole grammar is walked, and only where plain Lua has no reading an annotation is looked for.
-The one choice: in `x ::name::` at the end of a statement that is a label, never two casts.
+Two choices: in `x ::name::` at the end of a statement that is a label, never two casts; and there
+`x as (T)`, if it is all on one line and with a space before the bracket, is a cast and not a call.
 
 There is no tree. What is open is on a stack of words, so no nesting is too deep; what is no Lua
 ends the walk without an error, since Lua's compiler tells it better.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from procession.guests.lua.erasure import Erasure
 from procession.guests.lua.lexer import (
     END,
     NAME,
@@ -26,10 +28,13 @@ from procession.guests.lua.lexer import (
     locate,
     may_be_typed,
 )
-from procession.guests.lua.type_parser import Erasure, TypeParser
+from procession.guests.lua.schema import Declared
+from procession.guests.lua.type_parser import TypeParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from procession.guests.lua.schema import Schema
 
 __all__ = ["TypeSyntaxError", "erase_types", "locate"]
 
@@ -49,6 +54,9 @@ _LITERALS = {NUMBER, STRING, "nil", "true", "false", "..."}
 _BLOCK_ENDS = {"end", "else", "elseif", "until", END, ";"}
 # What would go on with the expression before a cast once that is erased.
 _SUFFIXES = {"(", "[", "{", ".", ":", STRING}
+_TYPE_BEGINS = {NAME, STRING, NUMBER, "{", "(", "<", "|", "&", "-", "..."} | {
+    "nil", "true", "false", "function"
+}  # fmt: skip
 # What stands after the expression that these opened, and what that opens.
 _HEADS = {"while": "do", "if": "then", "for": "do"}
 
@@ -298,14 +306,15 @@ class _Eraser:
         if self._tokens.text(self._at - 1) != b"type":
             raise _Unparsable
         name = self._name()
-        parameters: list[bytes] = []
+        parameters: dict[bytes, Schema | None] = {}
         if self._kinds[self._at] == "<":
             parameters, self._at = self._types.parse_parameters(self._at)
         if not self._accept("="):
             raise self._tokens.error(self._at, f"expected '=' after type {name.decode()}")
         schema, self._at = self._types.parse(self._at, parameters)
         separates = self._kinds[self._at] == "("
-        self._erasure.add(first, self._at, separates=separates, name=name, schema=schema)
+        declared = Declared(schema, parameters)
+        self._erasure.add(first, self._at, separates=separates, name=name, declared=declared)
         return self._statement
 
     # Expressions.
@@ -346,6 +355,8 @@ class _Eraser:
 
     def _suffix(self) -> Any:
         kind = self._kinds[self._at]
+        if kind == "!":
+            return self._not_nil()
         if kind == ".":
             self._at += 1
             self._name()
@@ -375,6 +386,16 @@ class _Eraser:
             return self._field
         return self._after
 
+    def _not_nil(self) -> Any:
+        """`x!`: it is not nil, which says nothing to Lua."""
+        at = self._at
+        touches = self._tokens.ends[at] == self._tokens.starts[at + 1]
+        if touches and self._kinds[at + 1] in ("=", "=="):  # `a != b` is meant for another language
+            raise _Unparsable
+        self._erasure.add(at, at + 1)
+        self._at += 1
+        return self._suffix
+
     def _field(self) -> Any:
         kind = self._kinds[self._at]
         if kind == "}":
@@ -396,6 +417,8 @@ class _Eraser:
         if kind in _BINARY:
             self._at += 1
             return self._operand
+        if kind == NAME and self._is_as(within):
+            return self._cast(within)
         if kind == "::" and not (within in ("list", "until") and self._is_label()):
             return self._cast(within)
         return self._close(kind, within)
@@ -405,6 +428,17 @@ class _Eraser:
             return False
         # In `x ::T ::name::` the second one is: `::T::` would have to be followed by a statement.
         return self._kinds[self._at + 3] != NAME or self._kinds[self._at + 4] != "::"
+
+    def _is_as(self, within: str) -> bool:
+        """Whether `as` casts; at the end of a statement it might begin the next one."""
+        at, tokens = self._at, self._tokens
+        after = self._kinds[at + 1]
+        if tokens.text(at) != b"as" or after not in _TYPE_BEGINS:
+            return False
+        if within not in ("list", "until") or after not in _SUFFIXES:
+            return True
+        gap = tokens.source[tokens.ends[at - 1] : tokens.starts[at]]
+        return b"\n" not in gap and b"\r" not in gap and tokens.ends[at] != tokens.starts[at + 1]
 
     def _after_target(self, kind: str) -> Any:
         if kind == "=":
