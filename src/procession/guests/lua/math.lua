@@ -63,11 +63,11 @@ local function sinh(x)
 end
 
 function library.sinh(...)
-  return sinh(number(1, "sinh", select("#", ...), (...)) + 0.0)
+  return sinh(number(1, "sinh", select("#", ...), (...)) * 1.0)
 end
 
 function library.tanh(...)
-  local x = number(1, "tanh", select("#", ...), (...)) + 0.0
+  local x = number(1, "tanh", select("#", ...), (...)) * 1.0
   if x > 20 or x < -20 then
     return x > 0 and 1.0 or -1.0
   end

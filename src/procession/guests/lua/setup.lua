@@ -38,6 +38,7 @@ kit.object_metatable = object_metatable
 -- The stack of a program, without our own frames.
 local raw_traceback, gsub = debug.traceback, string.gsub
 local function cleaned(text)
+  text = gsub(text, "\n\t%[C%]: in function 'xpcall'(\n[^\n]*%[procession%])", "%1")
   text = gsub(text, "\n[^\n]*%[procession%][^\n]*", "")
   text = gsub(text, "\n\t%[C%]: in function 'xpcall'$", "")
   text = gsub(text, "\n\t%(%.%.%.tail calls%.%.%.%)$", "")
