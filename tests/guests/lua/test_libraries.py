@@ -201,13 +201,17 @@ def test_an_error_that_has_passed_a_library_leaves_no_stack_to_a_later_one(app, 
     assert "gsub" not in caught.value.details["traceback"]
 
 
-def test_a_library_function_that_was_a_tail_call_is_told_at_the_line_that_is_left(holds):
+def test_a_tail_call_of_a_library_function_has_a_line_too(holds):
     holds(
         """
-        local function inner() return string.rep() end
-        local function outer() local text = inner() return text end
-        local ok, err = pcall(outer)
+        local rep = string.rep
+        local function named() return string.rep() end
+        local function by_another_name() return rep() end
+        local function outer(inner) local text = inner() return text end
+        local _, err = pcall(outer, named)
         equal(err, "main.lua:20: bad argument #1 to 'rep' (string expected, got no value)")
+        local _, err = pcall(outer, by_another_name) -- then it is that of the caller
+        equal(err, "main.lua:22: bad argument #1 to 'rep' (string expected, got no value)")
         """
     )
 

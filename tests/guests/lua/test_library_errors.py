@@ -238,20 +238,20 @@ local V, said = coroutine.create(type), {}
 """
 
 
-def program_of(calls):
+def program_of(calls, before="local _ ="):
     """Each call is a statement in a line of its own; the program returns what each says."""
     lines = []
     for i, call in enumerate(calls, 1):
-        text = call if call.startswith(("for ", "local ", "#")) else f"local _ = {call}"
+        text = call if call.startswith(("for ", "local ")) else f"{before} {call}"
         lines.append(f"said[{i}] = told(function() {text} end)")
     return TOLD + "\n".join(lines) + "\nreturn said"
 
 
-def what_stock_says(calls):
+def what_stock_says(program):
     lua = lua54.LuaRuntime(unpack_returned_tuples=True)
     lua.execute("print = type")
-    said = lua.compile(program_of(calls), name="@main.lua")()
-    return [said[i] for i in range(1, len(calls) + 1)]
+    said = lua.compile(program, name="@main.lua")()
+    return [said[i] for i in range(1, len(said) + 1)]
 
 
 MANIFEST = """
@@ -284,21 +284,25 @@ def run(tmp_path_factory):
     return run
 
 
-@pytest.fixture(scope="module")
-def said(run):
-    """What stock Lua says of each call, and what we say."""
+@pytest.fixture(scope="module", params=["local _ =", "return"])
+def said(run, request):
+    """What stock Lua says of each call, and what we say; also of tail calls."""
     calls = list(dict.fromkeys(call for some in CALLS.values() for call in some))
-    ours = run(program_of(calls))
-    return dict(zip(calls, zip(what_stock_says(calls), ours, strict=True), strict=True))
+    program = program_of(calls, request.param)
+    answers = zip(what_stock_says(program), run(program), strict=True)
+    said = dict(zip(calls, answers, strict=True))
+    if request.param == "return":  # only calls by the names that Lua has for its functions
+        said = {call: told for call, told in said.items() if re.match(r"[\w.]+\(", call)}
+    return said
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_wrong_argument_is_told_as_by_stock_lua(said, name):
     told = 0
     for call in CALLS[name]:
-        stock, ours = said[call]
-        if call in MAY_DIFFER:
+        if call in MAY_DIFFER or call not in said:
             continue
+        stock, ours = said[call]
         told += bool(stock)
         if stock and ours and not stock.startswith("main.lua:"):
             # What C raises without a place, such as "attempt to compare", has one here.

@@ -6,6 +6,7 @@ from time import perf_counter
 import pytest
 
 from procession import Error, LimitExceeded, Node, ProcessTerminated, time
+from procession.guests.lua.preempt import HookGuard
 
 # Programs that never come to an end.
 LOOPS = {
@@ -497,3 +498,15 @@ def test_a_costly_pattern_gives_what_a_cheap_one_gives(node):
         return await node.exec("app:same", "app:long")
 
     assert node(test) == "same"
+
+
+def test_the_guard_looks_after_ever_different_numbers_of_instructions():
+    """Else a loop whose rounds have a divisor of that number is met in the same place for ever."""
+    guard = HookGuard()
+    counts = []
+    guard._sethook = lambda state, hook, mask, count: counts.append(count)
+    for _ in range(64):
+        guard._look_again(0, 20_000)
+    assert len(set(counts)) == 64
+    assert min(counts) >= 20_000
+    assert max(counts) < 20_100

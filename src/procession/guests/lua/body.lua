@@ -24,10 +24,13 @@ end
 
 -- A program gives its main in the table that it returns. One that returns nothing at its end may
 -- just have a function of that name; and if it never speaks of one, it is itself its main.
-local function compile(id, source, name, method, modules, imports)
+-- What runs is `kept` (see tail_calls.py), unless that has too many local variables.
+local function compile(id, source, kept, name, method, modules, imports)
   local _, problem = load(source, "@" .. name, "t")
   if problem then
     return false, problem
+  elseif load(kept, "@" .. name, "t") then
+    source = kept
   end
   local make, refused, is_main
   if method then

@@ -168,7 +168,9 @@ function patterns.find(...)
       return patterns.find(kit.texts(...))
     end
   elseif plain then
-    if #pattern > 64 and #s * #pattern > MAX_COMPARED and is_whole(init) then
+    if (init == nil or init == 1) and #pattern <= 64 then
+      return find(s, pattern, 1, true) -- there is nothing to raise
+    elseif #pattern > 64 and #s * #pattern > MAX_COMPARED and is_whole(init) then
       init = tointeger(tonumber(init or 1))
       return kit.slow.find(s, pattern, init < 0 and max(#s + init + 1, 1) or max(init, 1))
     end

@@ -47,6 +47,10 @@ _LOOK_AGAIN = 20_000
 _OUR_INSTRUCTIONS = 499
 """Instructions after which a coroutine is looked at again that is in our own Lua."""
 
+_UNEVEN = 64
+"""So many more at most, ever different: a loop whose rounds have a divisor of the others as their
+length would be looked at in the same place for ever."""
+
 _MAX_FRAMES = 22
 
 
@@ -122,6 +126,7 @@ class HookGuard:
         self._armed: LuaBody | None = None
         """Whose hooks are set: one that fires after Lua was entered anew means nothing."""
         self._since = 0.0
+        self._uneven = 0
         self._closed = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -191,7 +196,7 @@ class HookGuard:
             self._sethook(state, None, 0, 0)
             return
         if self._is_ours(state):
-            self._sethook(state, self._hook_pointer, _MASK_COUNT, _OUR_INSTRUCTIONS)
+            self._look_again(state, _OUR_INSTRUCTIONS)
         elif strand.computed + self.elapsed() > strand.step_limit:
             self.stack = self._stack_of(state)
             strand.exceeded = True
@@ -201,7 +206,11 @@ class HookGuard:
             self._sethook(state, None, 0, 0)
             self._yieldk(state, 0, 0, None)
         else:
-            self._sethook(state, self._hook_pointer, _MASK_COUNT, _LOOK_AGAIN)
+            self._look_again(state, _LOOK_AGAIN)
+
+    def _look_again(self, state: int, instructions: int) -> None:
+        self._uneven = (self._uneven * 5 + 1) % _UNEVEN
+        self._sethook(state, self._hook_pointer, _MASK_COUNT, instructions + self._uneven)
 
     def _can_leave(self, strand: LuaBody, state: int) -> bool:
         """Whether what yields here can be passed on outward, by all coroutines in between.

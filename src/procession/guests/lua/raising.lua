@@ -7,6 +7,11 @@
 --     local handler = kit.handler(sub, "sub")
 --     return finish(xpcall(sub, handler, ...))
 --
+-- or, where there is one result, without a call for it:
+--
+--     local ok, result = xpcall(sub, handler, ...)
+--     return ok and result or finish(ok, result)
+--
 -- An error of a callback or metamethod of the program passes as it is, with the stack that it had.
 
 local kit = ...

@@ -50,7 +50,8 @@ function globals.setmetatable(...)
   if type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
     raise("__gc is not available: a process has no finalizers")
   end
-  return finish(xpcall(setmetatable, setmetatable_handler, ...))
+  local ok, t = xpcall(setmetatable, setmetatable_handler, ...)
+  return ok and t or finish(ok, t)
 end
 
 -- The handler runs when the error has left the function, and not within it: Lua calls no hooks in the

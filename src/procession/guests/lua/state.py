@@ -19,6 +19,7 @@ from lupa import lua54
 
 from procession.core.errors import Internal
 from procession.guests.lua.marks import BUFFERED, MARKS
+from procession.guests.lua.tail_calls import keep_callers
 from procession.guests.lua.types import TypeSyntaxError, erase_types, locate
 from procession.guests.lua.values import from_flat, is_plain, to_flat
 
@@ -208,6 +209,7 @@ class LuaState:
         answer = self._compile(
             source.id,
             source.text,
+            keep_callers(source.text),
             source.name.encode(),
             source.method,
             source.modules,

@@ -5,7 +5,8 @@ local kit = ...
 
 local type, next, select, tonumber, xpcall, raw_tostring = type, next, select, tonumber, xpcall, tostring
 local math_type, tointeger = math.type, math.tointeger
-local format, rep, sub, pack, gmatch = string.format, string.rep, string.sub, string.pack, string.gmatch
+local byte, format, rep, sub = string.byte, string.format, string.rep, string.sub
+local pack, gmatch = string.pack, string.gmatch
 local finish, raise = kit.finish, kit.raise
 
 local MAX_STRING = 64 << 20 -- bytes
@@ -25,7 +26,8 @@ function kit.tostring(...)
   elseif kind == "string" then
     return v
   end
-  return finish(xpcall(raw_tostring, tostring_handler, ...))
+  local ok, text = xpcall(raw_tostring, tostring_handler, ...)
+  return ok and text or finish(ok, text)
 end
 
 local function plain(v)
@@ -78,15 +80,29 @@ for name in ("len lower reverse upper"):gmatch("%a+") do
   end
 end
 
-for name in ("byte sub"):gmatch("%a+") do
-  local f = string[name]
-  local handler = kit.handler(f, name)
-  library[name] = function(...)
-    if type((...)) == "string" then
-      return finish(xpcall(f, handler, ...))
-    end
-    return finish(xpcall(f, handler, texts(...)))
+local sub_handler, byte_handler = kit.handler(sub, "sub"), kit.handler(byte, "byte")
+
+function library.sub(...)
+  if type((...)) == "string" then
+    local ok, text = xpcall(sub, sub_handler, ...)
+    return ok and text or finish(ok, text)
   end
+  return finish(xpcall(sub, sub_handler, texts(...)))
+end
+
+function library.byte(...)
+  if type((...)) == "string" then
+    return finish(xpcall(byte, byte_handler, ...))
+  end
+  return finish(xpcall(byte, byte_handler, texts(...)))
+end
+
+-- As text, if it is or C makes it some.
+local function length_of(v)
+  if type(v) == "string" then
+    return #v
+  end
+  return math_type(v) and #raw_tostring(v) or 0
 end
 
 local rep_handler = kit.handler(rep, "rep")
@@ -98,17 +114,15 @@ function library.rep(...)
   end
   local count = math_type(n) == "integer" and n or tointeger(tonumber(n))
   if count and count > 1 then
-    local length = (type(s) == "string" or type(s) == "number") and #raw_tostring(s) or 0
-    if type(separator) == "string" or type(separator) == "number" then
-      length = length + #raw_tostring(separator)
-    end
+    local length = length_of(s) + (separator ~= nil and length_of(separator) or 0)
     if length * (count + 0.0) > MAX_STRING then
       raise("resulting string too large")
     elseif length == 0 then
       return finish(xpcall(rep, rep_handler, s, 1, separator)) -- it counts all the same
     end
   end
-  return finish(xpcall(rep, rep_handler, ...))
+  local ok, text = xpcall(rep, rep_handler, ...)
+  return ok and text or finish(ok, text)
 end
 
 local format_handler = kit.handler(format, "format")
@@ -134,7 +148,8 @@ function library.format(...)
       end
     end
   end
-  return finish(xpcall(format, format_handler, pattern, plain_items(n - 1, select(2, ...))))
+  local ok, text = xpcall(format, format_handler, pattern, plain_items(n - 1, select(2, ...)))
+  return ok and text or finish(ok, text)
 end
 
 local pack_handler = kit.handler(pack, "pack")

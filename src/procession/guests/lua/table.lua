@@ -13,7 +13,7 @@ local handler, plain, wrong_type = kit.handler, kit.plain, kit.wrong_type
 local MAX_STRING = 64 << 20 -- bytes that one call may build
 local MAX_ITEMS = 10000000 -- items that one call may touch
 local PIECE = 100000 -- items that are touched without a look at the clock
-local MAX_UNPACKED = 1000000
+local MAX_UNPACKED, MAX_SURELY_UNPACKED = 1000000, 200
 
 local library = { pack = table.pack }
 kit.libraries.table = library
@@ -89,7 +89,13 @@ local unpack_handler, concat_handler = handler(unpack, "unpack"), handler(concat
 
 function library.unpack(...)
   local t, first, last = ...
-  if type(t) == "table" and metatable_of(t) ~= nil then
+  if type(t) ~= "table" then
+    return finish(xpcall(unpack, unpack_handler, ...))
+  elseif metatable_of(t) == nil then
+    if first == nil and last == nil and #t < MAX_SURELY_UNPACKED then
+      return unpack(t)
+    end
+  else
     local from = first == nil and 1 or whole(first)
     local to = last == nil and length_of(t) or whole(last)
     if from and to then
@@ -131,23 +137,39 @@ local function measure(t, first, last)
   return size, nil, changed
 end
 
-local function concat_checked(t, separator, first, last, offset)
-  local size, wrong, changed = 0.0, nil, nil
-  local function step(from, to)
+-- The same of a long list: in pieces, between which others may run.
+local function measure_long(t, first, last)
+  local size, changed = 0.0, nil
+  local wrong = slow.in_pieces(first, last, PIECE, function(from, to)
     local more, at, other = measure(t, from, to)
     size = size + more
-    if other then
+    for i, shown in next, other or {} do
       changed = changed or {}
-      for i, shown in next, other do
-        changed[i] = shown
-      end
+      changed[i] = shown
     end
     return at
+  end)
+  return size, wrong, changed
+end
+
+function library.concat(...)
+  local t, separator, from, to = ...
+  local first, last = from == nil and 1 or whole(from), to ~= nil and whole(to) or nil
+  local joins = type(separator)
+  if type(t) ~= "table" or not first or to ~= nil and not last or joins ~= "string" and joins ~= "number" and joins ~= "nil" then
+    return finish(xpcall(concat, concat_handler, kit.texts(...)))
   end
-  if last - first < PIECE then
-    wrong = step(first, last)
+  last = last or length_of(t)
+  if first > last then
+    return ""
+  end
+  check_span(first, last, "concat")
+  local offset, size, wrong, changed = 0, nil, nil, nil
+  if metatable_of(t) ~= nil or last - first > PIECE then
+    t, offset, first, last = slowly.items(t, first, last), first - 1, 1, last - first + 1
+    size, wrong, changed = measure_long(t, first, last)
   else
-    wrong = slow.in_pieces(first, last, PIECE, step)
+    size, wrong, changed = measure(t, first, last)
   end
   if separator ~= nil then
     size = size + #kit.raw_tostring(separator) * (last - first + 0.0)
@@ -160,24 +182,6 @@ local function concat_checked(t, separator, first, last, offset)
     t = setmetatable(changed, { __index = t })
   end
   return concat(t, separator, first, last)
-end
-
-function library.concat(...)
-  local t, separator, from, to = ...
-  local first, last = from == nil and 1 or whole(from), whole(to)
-  local joins = type(separator)
-  if type(t) ~= "table" or not first or to ~= nil and not last or joins ~= "string" and joins ~= "number" and joins ~= "nil" then
-    return finish(xpcall(concat, concat_handler, kit.texts(...)))
-  end
-  last = last or length_of(t)
-  if first > last then
-    return ""
-  end
-  check_span(first, last, "concat")
-  if metatable_of(t) ~= nil or last - first > PIECE then
-    return concat_checked(slowly.items(t, first, last), separator, 1, last - first + 1, first - 1)
-  end
-  return concat_checked(t, separator, first, last, 0)
 end
 
 local move_handler, sort_handler = handler(move, "move"), handler(sort, "sort")
