@@ -312,6 +312,7 @@ def test_the_place_of_a_syntax_error_is_found(source, line, near, column):
         b"local x: T = " + b"[=" * 200_000,
         b"local x: T = '" + b"\\z " * 200_000,
         b"type " * 100_000,
+        b"-- as\r" * 200_000,
         b"x = a" + b" as T" * 200_000,
         b"x = a" + b"!" * 500_000,
         b"x = a " + b"@min(" * 200_000,

@@ -171,8 +171,10 @@ def _after_annotation(kinds: list[str], starts: list[int], ends: list[int], at: 
 # Sure signs of plain Lua only: a colon is that of a method call, there is no `type` but `type(`,
 # no generics (which end with `>`, or begin with a default), no attrib but `<const>` and `<close>`.
 _PLAIN_COLON = re.compile(rb"[\w\]}\"']:(?!typeof\()[A-Za-z_]\w*+[({\"'\[]")
+_AS = re.compile(rb"\bas\b")
+_LINE_END = re.compile(rb"[\r\n]|\Z")
 _TYPED = re.compile(
-    rb""" \btype\b(?!\() | :: | @\w | [\w)\]}"']\s*+! | \bas\b
+    rb""" \btype\b(?!\() | :: | @\w | [\w)\]}"']\s*+!
        | <[\w\s,.=]*+(?:>|--) (?: (?<!<const>) (?<!<close>) | (?=\s*+\() )
        | <\s*+\w++(?:\s*+(?:\.{3}\s*+)?+,\s*+\w++)*+\s*+(?:\.{3}\s*+)?+=(?!=)
        | (?: \b(?:local|for)\s | , | > | \)(?=\s*+:) | \]\]) \s*+\w*+\s*+: """,
@@ -183,7 +185,24 @@ _TYPED = re.compile(
 def may_be_typed(source: bytes) -> bool:
     """Whether there may be types; quickly told, and False for sure."""
     colons = source.count(b":")
-    return colons != len(_PLAIN_COLON.findall(source)) or _TYPED.search(source) is not None
+    if colons != len(_PLAIN_COLON.findall(source)) or _TYPED.search(source):
+        return True
+    return _may_cast(source)
+
+
+def _may_cast(source: bytes) -> bool:
+    """Whether there is an `as` that no comment of its line has before it, which is quickly told."""
+    at = 0
+    while found := _AS.search(source, at):
+        here = found.start()
+        begin = max(at, source.rfind(b"\n", at, here) + 1, source.rfind(b"\r", at, here) + 1)
+        line, dashes, rest = source[begin:here].partition(b"--")
+        # What looks like a comment may be in a string, and a long comment may have ended.
+        if not dashes or rest[:1] == b"[" or b"]" in rest or b"'" in line or b'"' in line:
+            return True
+        end = _LINE_END.search(source, here)
+        at = end.end() if end else len(source)
+    return False
 
 
 def position(source: bytes, offset: int) -> tuple[int, int]:
