@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from procession import Internal
+from procession import Internal, LimitExceeded
 
 
 def test_a_program_may_require_what_is_a_global_anyway(holds):
@@ -223,3 +223,13 @@ def test_a_function_that_pcall_calls_itself_is_told_at_the_line_of_the_pcall(hol
         equal(err, "main.lua:19: bad argument #1 to 'lower' (string expected, got nil)")
         """
     )
+
+
+@pytest.mark.parametrize("call", ["string.rep('x', 40 << 20)", "('x'):rep(40 << 20)"])
+def test_a_library_function_that_needs_too_much_memory_ends_the_process_as_anything_else(app, call):
+    app.manifest += (
+        "  - {name: tiny, kind: process.host, host: {lua: {state: own, memory: 8MiB}}}\n"
+    )
+    app.add("main", f"local text = {call} return #text")
+    with pytest.raises(LimitExceeded, match="out of memory"):
+        app.run("tiny")
