@@ -490,9 +490,7 @@ def test_everyday_patterns_are_not_refused(node):
 
     answer, seconds = node(test)
     assert answer == "fine"
-    assert (
-        seconds < 5
-    )  # of the processor: a quarter of a second, on a machine with nothing else to do
+    assert seconds < 5  # of the processor; mostly it takes one
 
 
 def test_a_costly_pattern_gives_what_a_cheap_one_gives(node):
