@@ -619,7 +619,8 @@ def test_nothing_is_lost_when_processes_are_struck_amid_their_calls(node):
             while len(node.processes()) > 1 or node.processes()[0]["mailbox"]:
                 await asyncio.sleep(0)
         await asyncio.sleep(0.01)
-        assert node.statistics() == {"processes": 1, "names": 0, "timers": 0, "ready": 0}
+        assert not any(node.statistics()[what] for what in ("names", "timers", "ready"))
+        assert node.statistics()["processes"] == 1
         assert await node.exec(still_works) == "yes"
 
     node(test, settings={"step_limit": 0.03, "mailbox": 10_000_000})
