@@ -162,7 +162,11 @@ class PythonProcess(Process):
             # Through the loop: `await asyncio.sleep(0)` lets its tasks and callbacks run as well.
             self._loop.call_soon(self.wake, None)
         elif getattr(trapped, "_asyncio_future_blocking", None):
-            if _loop_of(trapped) is not self._loop:
+            try:
+                loop = trapped.get_loop()
+            except AttributeError:  # only like a future of asyncio's
+                loop = trapped._loop
+            if loop is not self._loop:
                 self._throw(
                     RuntimeError(
                         f"Task {self!r} got Future {trapped!r} attached to a different loop"
@@ -409,13 +413,6 @@ class PythonProcess(Process):
         removed = len(belongings.callbacks) - len(kept)
         belongings.callbacks = kept
         return removed
-
-
-def _loop_of(future: Any) -> Any:
-    try:
-        return future.get_loop()
-    except AttributeError:
-        return future._loop  # a class that is only like asyncio's, and older than `get_loop`
 
 
 def running_process() -> PythonProcess | None:

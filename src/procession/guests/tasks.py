@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Coroutine
 from contextlib import suppress
 from threading import get_ident
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ class GuardedCoroutine(Coroutine[Any, Any, Any]):
         return repr(self._coro)
 
 
+_add_done_callback = asyncio.Task.add_done_callback
+
+
 class ProcessTask(asyncio.Task[Any]):
     """A task of a process whose program has no task factory of its own."""
 
@@ -99,7 +103,7 @@ class ProcessTask(asyncio.Task[Any]):
         """As ever; and remember whether the end of the task was waited for."""
         if _waits(fn):
             self._procession_awaited = True
-        super().add_done_callback(fn, context=context)
+        _add_done_callback(self, fn, context=context)
 
 
 def _waits(callback: Any) -> bool:
@@ -152,7 +156,10 @@ class Belongings:
         assert self._tasks is not None
         self._tasks[task] = None
         self._scheduler.tasks += 1
-        task.add_done_callback(self._done)
+        if type(task) is ProcessTask:
+            _add_done_callback(task, self._done)
+        else:
+            task.add_done_callback(self._done)
 
     def _done(self, task: Any) -> None:
         self._scheduler.tasks -= 1
@@ -198,8 +205,13 @@ class TaskHooks:
         self._nodes = 0
         self._create_task = loop.create_task
         self._report = loop.call_exception_handler
+        # None for a method of its class. No look into its `__dict__`: that makes a loop slower.
         self._replaced = {
-            name: vars(loop).get(name) for name in ("create_task", "call_exception_handler")
+            name: None if method == getattr(type(loop), name).__get__(loop) else method
+            for name, method in (
+                ("create_task", self._create_task),
+                ("call_exception_handler", self._report),
+            )
         }
 
     @staticmethod
@@ -221,7 +233,7 @@ class TaskHooks:
             return
         del self._loop._procession_hooks
         for name, before in self._replaced.items():
-            if vars(self._loop).get(name) != getattr(self, name):
+            if getattr(self._loop, name) != getattr(self, name):
                 continue  # somebody else has put something before it: it hands on to what was
             if before is None:
                 delattr(self._loop, name)
@@ -236,7 +248,7 @@ class TaskHooks:
             or type(coro).__name__ == "async_generator_athrow"  # closes one that anybody dropped
         ):
             return self._create_task(coro, **options)
-        if asyncio.iscoroutine(coro):  # else asyncio says what is wrong
+        if type(coro) is CoroutineType or asyncio.iscoroutine(coro):  # else asyncio says it is none
             coro = GuardedCoroutine(coro, process)
         # An eager task runs at once, inside the step of its creator, yet is a task of its own.
         scheduler = process.scheduler
@@ -244,14 +256,14 @@ class TaskHooks:
         try:
             if self._loop.get_task_factory() is None:
                 task: Any = ProcessTask(coro, loop=self._loop, **options)
+                task._procession_process = process
             else:
                 task = self._create_task(coro, **options)
+                with suppress(AttributeError):  # a kind of task that lets nothing be noted on it
+                    task._procession_process = process
+                    _note_waits(task)
         finally:
             scheduler.current = stepping
-        with suppress(AttributeError):  # a factory's own kind of task may refuse it
-            task._procession_process = process
-            if type(task) is not ProcessTask:
-                _note_waits(task)
         process.adopt_task(task)
         return task
 
