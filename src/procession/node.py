@@ -13,28 +13,25 @@ import logging
 import math
 import random
 import sys
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from procession.core.call import CALLER_GONE, Waiting
+from procession.core.call import Waiting
 from procession.core.duration import Duration, seconds
-from procession.core.errors import Invalid, NotFound, ProcessTerminated, did_you_mean
+from procession.core.errors import Invalid, NotFound, did_you_mean
 from procession.core.host import Host
 from procession.core.kernel import terminated
 from procession.core.order import SpawnOrder
-from procession.core.process import LINK_FAILURE, current_process
+from procession.core.process import current_process
 from procession.entries import Entries
-from procession.guests.failure import describe, is_system_exit, log_with_traceback, traceback_of
+from procession.guests.failure import log_failure
 from procession.guests.lua.guest import LuaGuest
 from procession.guests.python_guest import PythonGuest
 from procession.hosts.inline import InlineDriver
 from procession.hosts.os_workers import OsWorkers
-from procession.manifest.entry import (
-    HostEntry,
-    HostOptions,
-    change_host,
-)
+from procession.manifest.entry import HostEntry, HostOptions, change_host
 from procession.manifest.loader import Manifest, load_manifest, with_settings
 from procession.supervision import shutdown
 from procession.supervision.keeper import Keeper
@@ -43,19 +40,14 @@ from procession.supervision.supervisor import supervised
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from procession.core.event import Event
     from procession.core.kernel import Kernel
     from procession.core.peer import Peer
-    from procession.core.process import Process
     from procession.process import Entry
 
 log = logging.getLogger("procession.process")
 
 _serials = count(1)
 """Of all nodes in this OS process, so that a PID of one is nobody in the others."""
-
-_OF_OTHERS = (LINK_FAILURE, CALLER_GONE)
-"""The errors of processes that have ended for something that somebody else has done."""
 
 DEFAULT_HOST = "app:processes"
 """The host of an app whose manifest declares none."""
@@ -107,7 +99,11 @@ class Node:
         loop = asyncio.get_running_loop()
         self._guest = guest = PythonGuest(loop, contextvars.copy_context())
         self._driver = driver = InlineDriver(
-            loop, guest.adopt, self._entries.load, self._on_failure, _serials
+            loop,
+            guest.adopt,
+            self._entries.load,
+            partial(log_failure, self._quiet_exits),
+            _serials,
         )
         self._lua = LuaGuest(
             self.manifest.root, self._entries.in_lua, self._host_options, self.manifest.entries.get
@@ -407,22 +403,3 @@ class Node:
         for name, value in self._settings.items():
             options = change_host(options, name, value)
         return options
-
-    def _on_failure(self, process: Process, exit: Event, noticed: bool) -> None:
-        """Say it once, unless that is somebody else's business."""
-        error = exit.error
-        assert error is not None
-        of_others = isinstance(error, ProcessTerminated) or error.message in _OF_OTHERS
-        quiet = self._quiet_exits or is_system_exit(error)
-        level = logging.DEBUG if of_others or (noticed and quiet) else logging.ERROR
-        if not log.isEnabledFor(level):
-            return  # a long cascade comes through here
-        log_with_traceback(
-            log,
-            level,
-            f"{process.entry} {process.pid} failed: {describe(error)}",
-            traceback_of(error),
-            pid=process.pid,
-            entry=process.entry,
-            kind=error.kind,
-        )

@@ -61,8 +61,9 @@ def run(
     """
     if asyncio._get_running_loop() is not None:
         raise Invalid("procession.run starts an event loop, and one is running: use `Node` in it")
-    node = Node(app, quiet_exits=quiet_exits, grace=grace)
-    stop = StopOnSignals(node, seconds(grace), _tell, unclaimed_signals())
+    node = Node(app, quiet_exits=quiet_exits)
+    patience = seconds(grace)
+    stop = StopOnSignals(node, patience, _tell, unclaimed_signals(), grace_at_end=patience)
 
     async def boot() -> Any:
         async with stop:
@@ -80,7 +81,7 @@ def run(
             raise SystemExit(128 + stop.requested[0]) from None
         raise Interrupted from None
     except KeyboardInterrupt:  # main has raised it, or a handler of the program's own
-        _tell("interrupted")
+        _tell("interrupted", "SIGINT")
         raise Interrupted from None
 
 
@@ -88,7 +89,7 @@ def _is_by_signal(error: Error) -> bool:
     return isinstance(error, ProcessTerminated) or error.message == LINK_FAILURE
 
 
-def _tell(text: str) -> None:
+def _tell(text: str, name: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

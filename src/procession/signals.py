@@ -24,19 +24,25 @@ def unclaimed_signals() -> list[signal.Signals]:
 
 
 class StopOnSignals:
-    """Starts a node, and stops it: at the end with the grace of the node, or on signals.
+    """Starts a node, and stops it: at the end within `grace_at_end`, or on signals within `grace`.
 
-    `tell` is called with what to say of a signal. A second signal ends the grace, a third one the
-    program. The handlers are the interpreter's and not the loop's: they also run while a process
-    computes without waiting, so that the third signal can always end the program.
+    Services are stopped before all else, or with `services_last` after it: then `grace` is theirs
+    at the end as well. `tell` is called with what to say of a signal, and its name. A second signal
+    ends the grace, a third one the program.
+
+    The handlers are the interpreter's and not the loop's: they also run while a process computes
+    without waiting, so that the third signal can always end the program.
     """
 
     def __init__(
         self,
         node: Node,
         grace: float,
-        tell: Callable[[str], None],
+        tell: Callable[[str, str], None],
         signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+        *,
+        grace_at_end: float = 0,
+        services_last: bool = False,
     ) -> None:
         self.requested: list[signal.Signals] = []
         """The signals that have come."""
@@ -44,6 +50,8 @@ class StopOnSignals:
         self._grace = grace
         self._tell = tell
         self._signals = signals
+        self._grace_at_end = grace_at_end
+        self._services_last = services_last
         self._started = False
         self._early: list[tuple[str, bool]] = []
         self._stops: list[asyncio.Task[None]] = []
@@ -63,10 +71,12 @@ class StopOnSignals:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        # Main may have ended first: then the others keep what is left of the grace. Else what main
+        # leaves behind gets that of an ordinary end, but the services do have their own.
+        at_end = self._grace_at_end
         try:
             if not self._stops:
-                self._begin(None)
-            # Main may have ended first: the others keep what is left of the grace.
+                self._begin(self._grace if self._services_last else at_end, at_end)
             while not all(one.done() for one in self._stops):  # a signal may add one
                 await asyncio.wait(self._stops)
             for one in self._stops:
@@ -93,8 +103,12 @@ class StopOnSignals:
         if not self._started:
             self._early.append((name, again))
             return
-        self._tell(f"{name}: stopping{' now' if again else ''}")
-        self._begin(0 if again else self._grace)
+        self._tell(f"{name}: stopping{' now' if again else ''}", name)
+        grace = 0 if again else self._grace
+        self._begin(grace, grace)
 
-    def _begin(self, grace: float | None) -> None:
-        self._stops.append(self._loop.create_task(self._node.stop(grace)))
+    def _begin(self, grace: float, before_services: float) -> None:
+        stop = self._node.stop(
+            grace, before_services=before_services if self._services_last else None
+        )
+        self._stops.append(self._loop.create_task(stop))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,6 +23,7 @@ from procession.guests.failure import (
 from procession.manifest.entry import HostEntry, ServiceEntry
 from procession.node import Node
 from procession.program import run_loop
+from procession.signals import StopOnSignals
 
 log = logging.getLogger("procession.run")
 
@@ -229,7 +226,7 @@ def exit_code(result: Any) -> int:
 async def _run_entry(
     node: Node, services: list[str], entry: str, host: str | None, args: list[str], grace: float
 ) -> int:
-    async with _StopOnSignals(node, grace, services_last=True) as stop:
+    async with StopOnSignals(node, grace, _tell, services_last=True) as stop:
         if services:
             node.check_entry(entry, host)  # a slip of the pen should not start a database
             await _start(node, services, entry, stop)
@@ -238,7 +235,7 @@ async def _run_entry(
     return code or int(failed)
 
 
-async def _start(node: Node, services: list[str], entry: str, stop: _StopOnSignals) -> None:
+async def _start(node: Node, services: list[str], entry: str, stop: StopOnSignals) -> None:
     """Wait until services run. Raises Error that says why the entry cannot be run then."""
     try:
         if not stop.requested:
@@ -248,11 +245,11 @@ async def _start(node: Node, services: list[str], entry: str, stop: _StopOnSigna
             error.message = f"{entry} was not run: {error.message}"
             raise
     if stop.requested:
-        raise Canceled(f"{entry} was not run: {stop.requested[0]} came before")
+        raise Canceled(f"{entry} was not run: {stop.requested[0].name} came before")
 
 
 async def _run_services(node: Node, services: list[str], grace: float) -> int:
-    async with _StopOnSignals(node, grace) as stop:
+    async with StopOnSignals(node, grace, _tell) as stop:
         if stop.requested:
             return 0
         return 0 if await node.run_services(services) else 1
@@ -273,79 +270,5 @@ def _nothing_to_run(node: Node) -> Invalid:
     )
 
 
-class _StopOnSignals:
-    """Starts a node, and stops it: at the end, or on SIGINT and SIGTERM, within the grace.
-
-    Services are stopped before all else, or with `services_last` after it. The handlers are the
-    interpreter's and not the loop's: they also run while a process computes without waiting, so
-    that the third signal can always end the program.
-    """
-
-    def __init__(self, node: Node, grace: float, *, services_last: bool = False) -> None:
-        self.requested: list[str] = []
-        """The signals that have come."""
-        self._node = node
-        self._grace = grace
-        self._services_last = services_last
-        self._started = False
-        self._early: list[tuple[str, bool]] = []
-        self._stops: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> _StopOnSignals:
-        self._loop = asyncio.get_running_loop()
-        self._context = contextvars.copy_context()
-        self._previous = {
-            which: signal.signal(which, self._on_signal)
-            for which in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            await self._node.start()
-        except BaseException:
-            self._restore()
-            raise
-        self._started = True
-        for name, again in self._early:
-            self._stop(name, again)
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        # Main may have ended first: then the others keep what is left of the grace. Else what main
-        # leaves behind gets none, but the services do.
-        try:
-            if not self._stops:
-                self._begin(self._grace if self._services_last else 0, 0)
-            while not all(one.done() for one in self._stops):  # a signal may add one
-                await asyncio.wait(self._stops)
-            for one in self._stops:
-                one.result()
-        finally:
-            self._restore()
-
-    def _restore(self) -> None:
-        for which, handler in self._previous.items():
-            signal.signal(which, handler)
-
-    def _on_signal(self, number: int, frame: object) -> None:
-        name = signal.Signals(number).name
-        self.requested.append(name)
-        self._node.hold_services()
-        if len(self.requested) > 2:
-            os._exit(128 + number)
-        again = len(self.requested) > 1
-        # In our context: the one that was interrupted may be that of a process, to which the
-        # stopping would then belong, and with which it would end.
-        self._loop.call_soon_threadsafe(self._stop, name, again, context=self._context)
-
-    def _stop(self, name: str, again: bool) -> None:
-        if not self._started:
-            self._early.append((name, again))
-            return
-        log.info("%s: stopping%s", name, " now" if again else "", extra={"signal": name})
-        grace = 0 if again else self._grace
-        self._begin(grace, grace)
-
-    def _begin(self, grace: float, before_services: float) -> None:
-        stop = self._node.stop(
-            grace, before_services=before_services if self._services_last else None
-        )
-        self._stops.append(self._loop.create_task(stop))
+def _tell(text: str, name: str) -> None:
+    log.info("%s", text, extra={"signal": name})

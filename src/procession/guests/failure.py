@@ -7,19 +7,35 @@ nobody to find a fault; they are left out.
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from traceback import StackSummary, TracebackException
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Canceled, Error, Internal, LimitExceeded, rebuild
+from procession.core.call import CALLER_GONE
+from procession.core.errors import (
+    Canceled,
+    Error,
+    Internal,
+    LimitExceeded,
+    ProcessTerminated,
+    rebuild,
+)
 from procession.core.payload import clean_text, copy_error
+from procession.core.process import LINK_FAILURE
 
 if TYPE_CHECKING:
-    import logging
+    from procession.core.event import Event
+    from procession.core.process import Process
+
+log = logging.getLogger("procession.process")
 
 _OURS = str(Path(__file__).parent.parent)
 _STEPS = tuple(str(Path(__file__).with_name(name)) for name in ("python.py", "tasks.py"))
 """The files of what resumes the code of a process."""
+
+_OF_OTHERS = (LINK_FAILURE, CALLER_GONE)
+"""The errors of processes that have ended for something that somebody else has done."""
 
 MAX_MESSAGE = 16_384
 """Characters of an exception's text that are kept; and of its traceback four times as many."""
@@ -110,6 +126,29 @@ def traceback_of(error: Error) -> str | None:
     """The traceback that came with an error, as text."""
     text = error.details.get("traceback") if isinstance(error.details, dict) else None
     return text if isinstance(text, str) else None
+
+
+def log_failure(quiet_exits: bool, process: Process, exit: Event, noticed: bool) -> None:
+    """Say once that a process has failed, unless that is somebody else's business.
+
+    `noticed`: a monitor, link or caller is told of it.
+    """
+    error = exit.error
+    assert error is not None
+    of_others = isinstance(error, ProcessTerminated) or error.message in _OF_OTHERS
+    quiet = noticed and (quiet_exits or is_system_exit(error))
+    level = logging.DEBUG if of_others or quiet else logging.ERROR
+    if not log.isEnabledFor(level):
+        return  # a long cascade comes through here
+    log_with_traceback(
+        log,
+        level,
+        f"{process.entry} {process.pid} failed: {describe(error)}",
+        traceback_of(error),
+        pid=process.pid,
+        entry=process.entry,
+        kind=error.kind,
+    )
 
 
 def log_with_traceback(
