@@ -95,6 +95,17 @@ def test_run_inside_a_running_loop_says_what_to_use():
     asyncio.run(program())
 
 
+def test_run_works_in_a_thread_of_a_process():
+    async def inner(n):
+        return await asyncio.create_task(double(n))
+
+    async def main():
+        runs = [asyncio.to_thread(procession.run, inner, n) for n in range(3)]
+        return [await asyncio.gather(*runs), await asyncio.create_task(double(21))]
+
+    assert procession.run(main) == [[0, 2, 4], 42]
+
+
 def test_nodes_that_start_and_end_at_different_times_leave_the_collector_as_it_was():
     inside, go_on = threading.Event(), threading.Event()
 
@@ -183,6 +194,13 @@ def test_sys_exit_in_another_process_is_an_error_for_whoever_waits_for_it():
     done = script(EXITS, "in a child")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "procession.core.errors.Internal: SystemExit: 3"
+
+
+def test_an_interrupt_that_main_raises_is_one_for_the_program():
+    code = "import procession\nasync def main(): raise KeyboardInterrupt\nprocession.run(main)"
+    done = script(code)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines()[-1] == "interrupted"
 
 
 def test_sys_exit_in_main_ends_the_other_processes_first():

@@ -10,9 +10,8 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from procession.core.duration import Duration, seconds
-from procession.core.errors import Error, Invalid, ProcessTerminated
-from procession.core.process import LINK_FAILURE
-from procession.guests.failure import system_exit_of
+from procession.core.errors import Error, Invalid
+from procession.guests.failure import is_of_others, system_exit_of
 from procession.node import Node
 from procession.signals import StopOnSignals, unclaimed_signals
 
@@ -75,7 +74,7 @@ def run(
         exit = system_exit_of(error)
         if exit is not None:
             raise exit from None
-        if not stop.requested or not _is_by_signal(error):
+        if not stop.requested or not is_of_others(error):
             raise
         if stop.requested[0] is not signal.SIGINT:
             raise SystemExit(128 + stop.requested[0]) from None
@@ -83,10 +82,6 @@ def run(
     except KeyboardInterrupt:  # main has raised it, or a handler of the program's own
         _tell("interrupted", "SIGINT")
         raise Interrupted from None
-
-
-def _is_by_signal(error: Error) -> bool:
-    return isinstance(error, ProcessTerminated) or error.message == LINK_FAILURE
 
 
 def _tell(text: str, name: str) -> None:

@@ -34,9 +34,6 @@ _OURS = str(Path(__file__).parent.parent)
 _STEPS = tuple(str(Path(__file__).with_name(name)) for name in ("python.py", "tasks.py"))
 """The files of what resumes the code of a process."""
 
-_OF_OTHERS = (LINK_FAILURE, CALLER_GONE)
-"""The errors of processes that have ended for something that somebody else has done."""
-
 MAX_MESSAGE = 16_384
 """Characters of an exception's text that are kept; and of its traceback four times as many."""
 
@@ -128,6 +125,14 @@ def traceback_of(error: Error) -> str | None:
     return text if isinstance(text, str) else None
 
 
+def is_of_others(error: Error) -> bool:
+    """Whether a process ended with this error for something that somebody else has done."""
+    if isinstance(error, ProcessTerminated) or error.message == CALLER_GONE:
+        return True
+    linked = isinstance(error.details, dict) and "peer" in error.details
+    return linked and error.message.startswith(LINK_FAILURE)
+
+
 def log_failure(quiet_exits: bool, process: Process, exit: Event, noticed: bool) -> None:
     """Say once that a process has failed, unless that is somebody else's business.
 
@@ -135,9 +140,8 @@ def log_failure(quiet_exits: bool, process: Process, exit: Event, noticed: bool)
     """
     error = exit.error
     assert error is not None
-    of_others = isinstance(error, ProcessTerminated) or error.message in _OF_OTHERS
     quiet = noticed and (quiet_exits or is_system_exit(error))
-    level = logging.DEBUG if of_others or quiet else logging.ERROR
+    level = logging.DEBUG if quiet or is_of_others(error) else logging.ERROR
     if not log.isEnabledFor(level):
         return  # a long cascade comes through here
     log_with_traceback(

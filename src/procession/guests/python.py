@@ -415,10 +415,14 @@ class PythonProcess(Process):
         return removed
 
 
-def running_process() -> PythonProcess | None:
-    """The Python process that is calling, if it is one that has not ended."""
+def running_process(loop: asyncio.AbstractEventLoop) -> PythonProcess | None:
+    """The Python process of the loop that is calling, if it is one that has not ended.
+
+    A context is copied along into threads, which may run other loops.
+    """
     process = current_process.get(None)
-    return process if isinstance(process, PythonProcess) and process.alive else None
+    mine = isinstance(process, PythonProcess) and process.alive and process.get_loop() is loop
+    return process if mine else None  # type: ignore[return-value]
 
 
 class Upgrade:

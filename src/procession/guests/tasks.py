@@ -199,7 +199,7 @@ def _is_unseen(task: Any) -> bool:
 class TaskHooks:
     """What stands in front of two methods of an event loop. All nodes of the loop share it."""
 
-    def __init__(self, loop: Any, running: Callable[[], TaskOwner | None]) -> None:
+    def __init__(self, loop: Any, running: Callable[[Any], TaskOwner | None]) -> None:
         self._loop = loop
         self._running = running
         self._nodes = 0
@@ -215,8 +215,8 @@ class TaskHooks:
         }
 
     @staticmethod
-    def join(loop: Any, running: Callable[[], TaskOwner | None]) -> TaskHooks:
-        """The hooks of the loop, for one more node. `running` gives the process that is calling."""
+    def join(loop: Any, running: Callable[[Any], TaskOwner | None]) -> TaskHooks:
+        """The hooks of the loop, for one more node. `running` gives its process that is calling."""
         hooks: TaskHooks | None = getattr(loop, "_procession_hooks", None)
         if hooks is None:
             hooks = TaskHooks(loop, running)
@@ -242,7 +242,7 @@ class TaskHooks:
 
     def create_task(self, coro: Any, **options: Any) -> Any:
         """In place of `loop.create_task`."""
-        process = self._running()
+        process = self._running(self._loop)
         if (
             process is None
             or type(coro).__name__ == "async_generator_athrow"  # closes one that anybody dropped

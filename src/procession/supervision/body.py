@@ -107,7 +107,7 @@ class SupervisorBody:
         except _NotStarted as failed:
             await self._stop(self._children)
             raise Internal(
-                f"child {failed.child.spec.id!r} did not start: {failed.error.message}",
+                f"child {failed.child.spec.id!r} did not start: {failed.error}",
                 details={"child": failed.child.spec.id, "error": failed.error.to_dict()},
             ) from None
 
@@ -145,7 +145,7 @@ class SupervisorBody:
                 process.id(),
                 process.pid(),
                 child.spec.id,
-                "it has ended" if error is None else error.message,
+                "it has ended" if error is None else error,
                 extra={"pid": process.pid(), "entry": process.id(), "child": child.spec.id},
             )
             affected = self._affected(child)

@@ -337,7 +337,7 @@ class Services:
             self._rest(service, FAILED)
             return
         delay = service.policy.delay(attempt, self._chance())
-        text = f"failed: {error.message}; restart {attempt} in {delay:.3g}s"
+        text = f"failed: {error}; restart {attempt} in {delay:.3g}s"
         self._change(service, STARTING, text, logging.WARNING, delay)
         self._set_timer(service, delay, self._proceed)
 
@@ -347,13 +347,13 @@ class Services:
         error, level = service.error, logging.INFO
         if state == FAILED:
             assert error is not None
-            text, level = f"failed: {error.message}", logging.ERROR
+            text, level = f"failed: {error}", logging.ERROR
         elif error is None:
             text = state
         else:
             level = logging.WARNING
             terminated = isinstance(error, ProcessTerminated)
-            text = "was terminated" if terminated else f"stopped; its last error: {error.message}"
+            text = "was terminated" if terminated else f"stopped; its last error: {error}"
         self._change(service, state, text, level)
         self._settled.append(service)
         if not self._settling:  # a long chain of services is a loop, and no recursion
