@@ -146,6 +146,7 @@ def test_node_methods_are_those_of_a_process(node):
                 "state": "waiting",
                 "names": ["me"],
                 "mailbox": 0,
+                "mailbox_bytes": 0,
                 "links": [],
                 "monitoring": [],
             }
