@@ -78,7 +78,17 @@ def test_the_core_knows_no_loop_thread_socket_clock_or_chance(path):
     [
         (
             "asyncio",
-            {"guests", "hosts", "node", "program", "signals", "worker", "supervision", "cli"},
+            {
+                "current",
+                "guests",
+                "hosts",
+                "node",
+                "program",
+                "signals",
+                "worker",
+                "supervision",
+                "cli",
+            },
         ),
         ("yaml", {"manifest"}),
         ("click", {"cli"}),

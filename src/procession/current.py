@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from threading import get_ident
 from typing import TYPE_CHECKING
 
-from procession.core.errors import Invalid, Terminated
+from procession.core.errors import Invalid
 from procession.core.process import Process, current_process
 
 if TYPE_CHECKING:
     from procession.core.scheduler import Scheduler
+
+
+class Terminated(CancelledError):
+    """Raised inside a process at its current wait when it is ended from outside. SEMANTICS 7.3.
+
+    To asyncio and its libraries it is a cancellation: locks, pools and task groups hand on what
+    they hold. `finally` and `async with` run, and may wait for what is asyncio's for as long as
+    the `cleanup` of the host says; a wait at a channel, a timer or a call raises it again.
+    Catching it does not save the process. Its text is what monitors will get.
+    """
 
 
 def current() -> Process:

@@ -147,6 +147,10 @@ class Node:
     ) -> None:
         """End all processes: CANCEL, then, when the grace is over, terminate. Then be stopped.
 
+        The grace is for all of it: the last part of it is for the clean-up of those that have to
+        be terminated, as long as the `cleanup` of their host, but no more than a fifth. Without a
+        grace they are terminated at once, and have the `cleanup` of their host.
+
         Services come first, each after those that require it. The others get CANCEL after them,
         children of supervisors from these. What is not tied to a service by monitors or links
         may take `before_services` before they get it. A second call cuts the first one short.
@@ -169,6 +173,7 @@ class Node:
         if before_services is not None and keeper.at_rest:
             patience = min(patience, seconds(before_services))
         self._stop_until = min(self._stop_until, clock() + patience)
+        asked = False
         try:
             if before_services is not None and not keeper.at_rest:
                 self.hold_services()
@@ -191,10 +196,13 @@ class Node:
                 waits.append(asyncio.ensure_future(self._workers.stop(patience, others_do)))
             if patience > 0:
                 shutdown.ask_to_stop(kernel, kernel.local_processes(), others_do, patience)
+                asked = True
                 await asyncio.wait(waits, timeout=patience)
         finally:
+            # Who was asked has had the time; who was not has what its host gives to clean up.
+            cleanup = max(0.0, self._stop_until - clock()) if asked else None
             for process in kernel.local_processes():
-                process.doom(terminated())
+                process.doom(terminated(), cleanup)
             if len(waits) > 1:
                 await asyncio.shield(waits[1])
             # The caller may be cancelled here; the rest is done all the same.

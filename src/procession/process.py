@@ -17,11 +17,11 @@ import msgspec
 
 from procession.core import event as _event
 from procession.core.duration import Duration, seconds
-from procession.core.errors import Invalid, Terminated, did_you_mean
+from procession.core.errors import Invalid, did_you_mean
 from procession.core.event import Event
 from procession.core.message import Message
 from procession.core.process import current_process
-from procession.current import current
+from procession.current import Terminated, current
 
 if TYPE_CHECKING:
     from procession.core.channel import ReceiveChannel
@@ -287,7 +287,8 @@ def cancel(
 def terminate(dest: str, /) -> Literal[True]:
     """End a process at its next wait, with an error of kind Terminated.
 
-    Its `finally` blocks run. Raises NotFound if it is dead.
+    Its `finally` blocks run, and may wait as `Terminated` says; meanwhile it gets no messages.
+    Raises NotFound if it is dead; one that cleans up already goes on with that.
     """
     me = current()
     me.kernel.terminate(me, dest)

@@ -33,7 +33,6 @@ from procession.core.errors import (
     LimitExceeded,
     NotFound,
     ProcessTerminated,
-    Terminated,
     Timeout,
     Unavailable,
 )
@@ -213,6 +212,7 @@ class Proc:
         self.pid, self.host = pid, host.id
         self.limit, self.heaviest = host.mailbox, host.mailbox_bytes
         self.alive = True
+        self.ending = False
         self.trap = False
         self.links, self.monitors, self.watchers = {}, {}, {}
         self.callers = {}  # waits that watch it
@@ -266,7 +266,7 @@ class World:
     def deliver(self, dest, mail):
         """The type of the error, or None."""
         proc = self.resolve(dest)
-        if proc is None:
+        if proc is None or proc.ending:
             return NotFound
         if mail.topic.startswith("@"):
             return Invalid
@@ -300,8 +300,17 @@ class World:
             del other.watchers[one.pid]
 
     def doom(self, proc, kind, message):
-        if proc.alive:
+        if proc.alive and not proc.ending:
             self.doomed.setdefault(proc.pid, (kind, message))
+
+    def clean_up(self, proc):
+        """SEMANTICS 9.4: it is going to fail. True if that ends anybody else."""
+        proc.ending = True
+        failing = [peer for peer in proc.links.values() if not peer.trap]
+        for peer in failing:
+            self.unlink(proc, peer.pid)
+            self.doom(peer, Internal, "linked process failed")
+        return bool(failing)
 
     def exit(self, proc, result, error):
         """SEMANTICS 7.2. True if anybody took note of it."""
@@ -370,6 +379,10 @@ class Fail(BaseException):
 
 class Interrupted(BaseException):
     """What a cancelled asyncio task is to a Python process."""
+
+
+class Terminated(BaseException):
+    """What a body sees of its termination."""
 
 
 class Desk:
@@ -462,7 +475,11 @@ class Limb(Body, Strand):
 
 
 class Actor(Body, Process):
-    """A process."""
+    """A process. It is `error` that it ends with, once it has cleaned up."""
+
+    @property
+    def ending(self):
+        return self.proc.ending
 
     def returned(self, result):
         self.end(result, None)
@@ -470,10 +487,18 @@ class Actor(Body, Process):
     def failed(self, error):
         self.end(None, error)
 
-    def kill(self, error):
+    def kill(self, error, cleanup=None):
+        if self.ending:
+            return
         self.machine.killed(self, error)
         self.drop(error)
-        self.end(None, error)
+        if self.untidy:
+            for limb in self.limbs:
+                limb.drop(error)
+            self.error = error
+            self.machine.cleans_up(self, error)
+        else:
+            self.end(None, error)
 
     def end(self, result, error):
         self.coro = None
@@ -492,6 +517,7 @@ class ActorProgram:
         actor = Actor(kernel, host, pid, self)
         actor.limbs = []
         actor.letters = []
+        actor.untidy = actor.noticed = False
         actor.args = args
         actor.begin(self.machine, actor)
         actor.proc = Proc(pid, host)
@@ -629,6 +655,7 @@ ORDER = st.one_of(
     order("register", NAME, DEST),
     order("unregister", NAME),
     order("trap", FLAG),
+    order("will_clean_up"),
     order("cancel", DEST, st.none() | SECONDS),
     order("terminate", st.none() | DEST),
     order("sleep", SECONDS),
@@ -719,8 +746,13 @@ class Machine(RuleBasedStateMachine):
 
     def ending(self, actor, result, error):
         expected = Invalid("cannot cross") if callable(result) else error
-        self.noticed = self.world.exit(actor.proc, None if expected else result, expected)
-        self.kernel.exited(actor, result, error)
+        noticed = self.world.exit(actor.proc, None if expected else result, expected)
+        self.noticed = noticed or actor.noticed
+        self.kernel.exited(actor, result, error, actor.noticed)
+
+    def cleans_up(self, actor, error):
+        actor.noticed = self.world.clean_up(actor.proc)
+        assert self.kernel.ending(actor, error) is actor.noticed
 
     # -- what bodies do --------------------------------------------------------------------------
 
@@ -1066,7 +1098,7 @@ class Machine(RuleBasedStateMachine):
         if verb.startswith("un"):
             assert error is None
             getattr(self.world, verb)(proc, self.world.names.get(dest, dest))
-        elif target is None:
+        elif target is None or (verb == "link" and target.ending):
             assert error is NotFound
         elif verb == "monitor" and target.pid in proc.monitors:
             assert error is AlreadyExists
@@ -1090,6 +1122,9 @@ class Machine(RuleBasedStateMachine):
     async def unregister(self, me, name):
         assert self.kernel.names.unregister(name) is (name in self.world.names)
         self.world.names.pop(name, None)
+
+    async def will_clean_up(self, me):
+        me.actor.untidy = True
 
     async def trap(self, me, flag):
         me.actor.trap_links = me.actor.proc.trap = flag
@@ -1149,8 +1184,12 @@ class Machine(RuleBasedStateMachine):
         return [actor for actor in self.actors if actor.proc.alive]
 
     @property
+    def acting(self):
+        return [actor for actor in self.living if not actor.ending]
+
+    @property
     def strands(self):
-        return [strand for actor in self.living for strand in (actor, *actor.limbs)]
+        return [strand for actor in self.acting for strand in (actor, *actor.limbs)]
 
     @rule(who=ANY, orders=ORDERS, steps=STEPS)
     def somebody_gets_orders(self, who, orders, steps):
@@ -1164,7 +1203,7 @@ class Machine(RuleBasedStateMachine):
     @rule(who=ANY, arms=ARMS, select=FLAG, steps=STEPS)
     def all_of_one_process_wait_at_the_same(self, who, arms, select, steps):
         order = ("select", arms) if select else ("receive_or_send", arms[0])
-        for actor in self.living[-1 - who % len(self.living) :][:1] if self.living else []:
+        for actor in self.acting[-1 - who % len(self.acting) :][:1] if self.acting else []:
             for strand in (actor, *actor.limbs):
                 if strand.wait is None:
                     self.give([strand], 0, [order], 0)
@@ -1192,8 +1231,17 @@ class Machine(RuleBasedStateMachine):
         with pytest.raises(StopIteration):
             self.send(None, dest, topic).send(None)
 
+    @rule(who=ANY, steps=STEPS)
+    def somebody_has_cleaned_up(self, who, steps):
+        ending = [actor for actor in self.living if actor.ending]
+        if ending:
+            actor = ending[who % len(ending)]
+            actor.end(None, actor.error)
+        if steps:
+            self.run(steps)
+
     def somebody_will_have_last_words(self, who, dest, arm):
-        living = self.living
+        living = self.acting
         if living:
             living[who % len(living)].last_words = [
                 lambda me: self.send(me, dest, "a"),
@@ -1235,30 +1283,32 @@ class Machine(RuleBasedStateMachine):
     @rule(
         ties=st.sampled_from(["link", "monitor", "link monitor", "monitor link"]),
         trap=FLAG,
+        untidy=FLAG,
         end=st.sampled_from(["result", "error", "terminate", "cancel"]),
         deadlines=st.tuples(SECONDS, SECONDS),
     )
-    def one_sees_another_end(self, ties, trap, end, deadlines):
-        idle = [actor for actor in self.living if actor.wait is None]
+    def one_sees_another_end(self, ties, trap, untidy, end, deadlines):
+        idle = [actor for actor in self.acting if actor.wait is None]
         if len(idle) < 2:
             return
         one, other = idle[:2]
+        other.untidy = untidy
         orders = [("trap", trap), *(("tie", tie, other.pid) for tie in ties.split())]
         if end == "terminate":
             orders += [("terminate", other.pid)]
         elif end == "cancel":
             orders += [("cancel", other.pid, deadline) for deadline in deadlines]
         self.give([one], 0, orders, 50)
-        if end in ("result", "error") and other.alive:
+        if end in ("result", "error") and other in self.acting:
             self.give([other], 0, [("end", end)], 50)
         takes = [("select", [("events", "take")], True)] * 3
-        if one.alive:
+        if one in self.acting:
             self.give([one], 0, takes, 50)
 
     @rule(who=ANY, arm=ARM, steps=st.sampled_from([1, 1, 4, 50]), then=STEPS)
     def all_that_was_handed_out_is_given_back(self, who, arm, steps, then):
         """One strand after another waits and gets something; then all are interrupted."""
-        actors = [actor for actor in self.living if actor.wait is None]
+        actors = [actor for actor in self.acting if actor.wait is None]
         if not actors:
             return
         actor = actors[who % len(actors)]
@@ -1436,6 +1486,9 @@ class Machine(RuleBasedStateMachine):
         self.rest()
         while self.living:
             for actor in self.living:
+                if actor.ending:
+                    actor.end(None, actor.error)
+                    continue
                 self.kernel.terminate(None, actor.pid)
                 self.world.doom(actor.proc, ProcessTerminated, "process terminated")
             self.rest()

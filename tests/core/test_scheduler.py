@@ -489,7 +489,7 @@ class Victim:
     def __init__(self, log, name, fails=False):
         self.log, self.name, self.alive, self.fails = log, name, True, fails
 
-    def kill(self, error):
+    def kill(self, error, cleanup=None):
         self.alive = False
         self.log.append((self.name, str(error)))
         if self.fails:

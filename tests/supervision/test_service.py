@@ -51,7 +51,7 @@ class Puppet(Process):
     def is_interrupted(self):
         return self.entry == "app:busy"
 
-    def kill(self, error):
+    def kill(self, error, cleanup=None):
         self.end(error)
 
     def end(self, error=None):
@@ -83,9 +83,9 @@ class World:
         self.cancels = []
         cancel = self.kernel.cancel
 
-        def recording(sender, pid, reason, deadline):
+        def recording(sender, pid, reason, deadline, *, or_end):
             self.cancels.append((self.name_of(pid), reason, deadline))
-            cancel(sender, pid, reason, deadline)
+            cancel(sender, pid, reason, deadline, or_end=or_end)
 
         self.kernel.cancel = recording
         manifest = Manifest(

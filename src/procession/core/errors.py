@@ -183,14 +183,6 @@ KINDS: dict[str, type[Error]] = {
 }
 
 
-class Terminated(BaseException):
-    """Raised inside a process at its current wait when it is ended from outside.
-
-    `finally` blocks run. The process may still send, but not wait: a wait raises at once
-    (SEMANTICS 7.3). Catching it does not save the process. Its text is what monitors will get.
-    """
-
-
 def rebuild(cls: type[Error], message: str, retryable: bool | None, details: Any) -> Error:
     """An error of a class of which only the kind is known: its own __init__ may want anything."""
     error = cls.__new__(cls)

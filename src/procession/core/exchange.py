@@ -44,6 +44,7 @@ from procession.core.frames import (
     INTEREST,
     LINK,
     LINK_DOWN,
+    LINK_FAILING,
     LOOK,
     MESSAGE,
     PARENT,
@@ -132,6 +133,7 @@ class Exchange:
             TIED: self._on_tied,
             EXITED: self._on_exited,
             LINK_DOWN: self._on_link_down,
+            LINK_FAILING: self._on_link_failing,
             DOOM: self._on_doom,
             CANCEL: self._on_cancel,
             CREDIT: self._on_credit,
@@ -225,13 +227,9 @@ class Exchange:
             self._post.post(place, (REPLY, call, error))
             raise
 
-    def watch(self, process: RemoteProcess) -> None:
-        """Ask its place to report its exit."""
-        self._post.post(process.place, (WATCH, process.pid))
-
-    def unwatch(self, process: RemoteProcess) -> None:
-        """Nobody here wants to know any more."""
-        self._post.post(process.place, (UNWATCH, process.pid))
+    def ask(self, process: RemoteProcess, what: int, *args: Any) -> None:
+        """Ask its place for something that a frame with its PID and no more than `args` says."""
+        self._post.post(process.place, (what, process.pid, *args))
 
     def tie(self, process: RemoteProcess, one: Peer, what: int) -> None:
         """It was linked to a process here, or the link was undone: LINK or UNLINK."""
@@ -241,27 +239,13 @@ class Exchange:
             process.asked[one.pid] = process.asked.get(one.pid, 0) + 1
         self._post.post(process.place, (what, process.pid, one.pid))
 
-    def link_down(self, process: RemoteProcess, exit: Event) -> None:
-        """A process here that it is linked to has ended."""
-        frame: Frame = (LINK_DOWN, process.pid, exit.sender, exit.time, exit.error)
+    def link_down(self, process: RemoteProcess, exit: Event, what: int = LINK_DOWN) -> None:
+        """A process here that it is linked to has ended; or it is going to, with LINK_FAILING."""
+        frame: Frame = (what, process.pid, exit.sender, exit.time, exit.error)
         try:
             self._post.post(process.place, frame)
         except Invalid as error:
             self._post.post(process.place, (*frame[:-1], error))
-
-    def doom(self, process: RemoteProcess, error: Error) -> None:
-        """End it."""
-        self._post.post(process.place, (DOOM, process.pid, error))
-
-    def look(self, process: RemoteProcess) -> None:
-        """Ask its place to report its first wait."""
-        self._post.post(process.place, (LOOK, process.pid))
-
-    def ask_to_stop(
-        self, process: RemoteProcess, sender: str | None, reason: str | None, deadline: float | None
-    ) -> None:
-        """Ask it to stop."""
-        self._post.post(process.place, (CANCEL, process.pid, sender, reason, deadline))
 
     def tell_exit(self, watcher: RemoteWatcher, exit: Event) -> None:
         """A process here that is watched from there has ended."""
@@ -298,7 +282,7 @@ class Exchange:
         self, place: int, pid: str, sender: str | None, topic: str, payloads: list[Any]
     ) -> None:
         process = self._local(pid, place, (MESSAGE, pid, sender, topic, payloads))
-        if process is None:
+        if process is None or process.ending:
             return
         admit = process.mailbox.admit
         for payload in payloads:
@@ -320,6 +304,9 @@ class Exchange:
         if process is None:
             return
         caller = RemoteCaller(self, place, call)
+        if process.ending:
+            caller.answer(_dead(pid))
+            return
         process.mailbox.admit(sender, topic, payload, caller)
         self.credit.owe(process, place, (payload,))
 
@@ -370,7 +357,7 @@ class Exchange:
 
     def _on_link(self, place: int, pid: str, other: str) -> None:
         process = self._local(pid, place, (LINK, pid, other))
-        if process is not None:
+        if process is not None and not process.ending:
             stand_in = self.find(other)
             if stand_in is not None and self._heeds(process, stand_in):
                 for one, two in ((process, stand_in), (stand_in, process)):
@@ -439,17 +426,30 @@ class Exchange:
         if process is not None and self._untie(process, other) and error is not None:
             process.link_down(Event(EXIT, other, time, None, error))
 
-    def _on_doom(self, place: int, pid: str, error: Error) -> None:
-        process = self._local(pid, place, (DOOM, pid, error))
+    def _on_link_failing(
+        self, place: int, pid: str, other: str, time: float, error: Error | None
+    ) -> None:
+        process = self._local(pid, place, (LINK_FAILING, pid, other, time, error))
+        if process is not None and process.links and other in process.links:
+            process.link_failing(Event(EXIT, other, time, None, error))
+
+    def _on_doom(self, place: int, pid: str, error: Error, cleanup: float | None) -> None:
+        process = self._local(pid, place, (DOOM, pid, error, cleanup))
         if process is not None:
-            process.doom(error)
+            process.doom(error, cleanup)
 
     def _on_cancel(
-        self, place: int, pid: str, sender: str | None, reason: str | None, deadline: float | None
+        self,
+        place: int,
+        pid: str,
+        sender: str | None,
+        reason: str | None,
+        deadline: float | None,
+        or_end: bool,
     ) -> None:
-        process = self._local(pid, place, (CANCEL, pid, sender, reason, deadline))
+        process = self._local(pid, place, (CANCEL, pid, sender, reason, deadline, or_end))
         if process is not None:
-            process.ask_to_stop(sender, reason, deadline)
+            process.ask_to_stop(sender, reason, deadline, or_end)
 
     def _on_look(self, place: int, pid: str) -> None:
         process = self._local(pid, place, (LOOK, pid))

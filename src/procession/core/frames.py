@@ -18,6 +18,7 @@ Frame = tuple[Any, ...]
     TIED,
     EXITED,
     LINK_DOWN,
+    LINK_FAILING,
     DOOM,
     CANCEL,
     CREDIT,
@@ -26,7 +27,7 @@ Frame = tuple[Any, ...]
     EVENT,
     INTEREST,
     CONTROL,
-) = range(19)
+) = range(20)
 
 PARENT = 0
 """The place that all others were started from. It decides who has a name."""

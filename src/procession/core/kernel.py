@@ -2,6 +2,7 @@
 
 A message:  send -> resolve -> copy -> mailbox.deliver -> the waiting strand, or a queue.
 An end:     guest -> exited -> routing table, names -> monitors -> links -> doom -> guest.kill ...
+A clean-up: guest -> ending -> mailbox -> links -> doom ..., and `exited` when it is over.
 
 An end never runs another process's code. Whoever must die is put on the system lane, a strand
 that goes ahead of all others: so a cascade of any length is a loop, and the processes of a host
@@ -55,12 +56,12 @@ class SystemLane(Strand):
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__(scheduler)
-        self._doomed: deque[tuple[Process, Error]] = deque()
+        self._doomed: deque[tuple[Process, Error, float | None]] = deque()
         self._queued = False
 
-    def add(self, process: Process, error: Error) -> None:
+    def add(self, process: Process, error: Error, cleanup: float | None = None) -> None:
         """End `process` with `error` before any other strand runs."""
-        self._doomed.append((process, error))
+        self._doomed.append((process, error, cleanup))
         self._queue()
 
     def step(self) -> None:
@@ -70,10 +71,10 @@ class SystemLane(Strand):
             for _ in range(_DEATHS_PER_STEP):
                 if not doomed:
                     break
-                process, error = doomed.popleft()
+                process, error, cleanup = doomed.popleft()
                 if process.alive:
                     scheduler.current = process
-                    process.kill(error)
+                    process.kill(error, cleanup)
         finally:
             self._queued = False  # only now: a death that dooms another adds to this step
             if doomed:
@@ -258,8 +259,24 @@ class Kernel:
             raise Invalid("to spawn takes an entry and a host (None: the caller's own)")
         raise NotFound(f"host not found: {host_id!r}{did_you_mean(host_id, self.hosts)}")
 
-    def exited(self, process: Process, result: Any, error: Error | None) -> None:
-        """A guest reports that a process has ended. SEMANTICS 7.2 has the order."""
+    def ending(self, process: Process, error: Error | None) -> bool:
+        """A guest reports that a process is going to end with `error`, and cleans up before.
+
+        It gets no messages any more, and what is linked to it and does not trap links fails now.
+        True if there was any such; `exited` wants to know it. SEMANTICS 7.3, 9.4.
+        """
+        process.close_mailbox()
+        if error is None:
+            return False
+        return links.spread(process, Event(EXIT, process.pid, self._wall(), None, error))
+
+    def exited(
+        self, process: Process, result: Any, error: Error | None, noticed: bool = False
+    ) -> None:
+        """A guest reports that a process has ended. SEMANTICS 7.2 has the order.
+
+        `noticed`: somebody has heard of its failure before, by `ending`.
+        """
         if error is None and result is not None:
             try:
                 result = copy_payload(result, "result")
@@ -275,13 +292,16 @@ class Kernel:
             if deadline is not None:
                 deadline.cancel()
         exit = Event(EXIT, process.pid, self._wall(), result, error)
-        noticed = links.sever(process, exit)
+        noticed = links.sever(process, exit) or noticed
         if error is not None and self._on_failure is not None:
             self._on_failure(process, exit, noticed)
 
-    def doom(self, process: Process, error: Error) -> None:
-        """End a process of this place before any other runs; between steps, never within one."""
-        self._lane.add(process, error)
+    def doom(self, process: Process, error: Error, cleanup: float | None = None) -> None:
+        """End a process of this place before any other runs; between steps, never within one.
+
+        Its clean-up takes no longer than `cleanup` seconds, and than its host allows.
+        """
+        self._lane.add(process, error, cleanup)
 
     def resolve(self, dest: str) -> Peer:
         """The process of a PID or a name. Raises NotFound."""
@@ -377,7 +397,10 @@ class Kernel:
 
     def link(self, caller: Process, dest: str) -> None:
         """See `procession.process.link`."""
-        links.link(caller, self.resolve(dest))
+        target = self.resolve(dest)
+        if target.ending and target is not caller:
+            raise NotFound(f"process not found: {target.pid} is ending")
+        links.link(caller, target)
 
     def unlink(self, caller: Process, dest: str) -> None:
         """See `procession.process.unlink`."""
@@ -392,16 +415,29 @@ class Kernel:
     # -- ending ------------------------------------------------------------------------------
 
     def cancel(
-        self, caller: Process | None, dest: str, reason: str | None, deadline: float | None
+        self,
+        caller: Process | None,
+        dest: str,
+        reason: str | None,
+        deadline: float | None,
+        *,
+        or_end: bool = False,
     ) -> None:
-        """Ask a process to stop; with a deadline, see to it. SEMANTICS 10.1."""
+        """Ask a process to stop; with a deadline, see to it. SEMANTICS 10.1.
+
+        With `or_end` the deadline is for all, its clean-up too: for those whose business it is to
+        stop it, and who wait for that.
+        """
         if reason is not None and not isinstance(reason, str):
             raise TypeError(f"a reason is a string, not {type(reason).__name__}")
         sender = None if caller is None else caller.pid
-        self.resolve(dest).ask_to_stop(sender, reason, deadline)
+        self.resolve(dest).ask_to_stop(sender, reason, deadline, or_end)
 
-    def set_deadline(self, process: Process, deadline: float) -> None:
-        """Terminate a process in so many seconds, unless that is to be done earlier anyhow."""
+    def set_deadline(self, process: Process, deadline: float, cleanup: float | None = None) -> None:
+        """Terminate a process in so many seconds, unless that is to be done earlier anyhow.
+
+        For `cleanup` see `doom`.
+        """
         timer = self._deadlines.get(process)
         when = self.scheduler.clock.monotonic() + deadline
         if timer is not None:
@@ -409,12 +445,12 @@ class Kernel:
                 return
             timer.cancel()
         self._deadlines[process] = self.scheduler.call_at(
-            when, lambda: self.doom(process, terminated())
+            when, lambda: self.doom(process, terminated(), cleanup)
         )
 
-    def terminate(self, caller: Process | None, dest: str) -> None:
-        """End a process at its next wait. SEMANTICS 10.2."""
-        self.resolve(dest).doom(terminated())
+    def terminate(self, caller: Process | None, dest: str, cleanup: float | None = None) -> None:
+        """End a process at its next wait; for `cleanup` see `doom`. SEMANTICS 10.2."""
+        self.resolve(dest).doom(terminated(), cleanup)
 
     # -- names -------------------------------------------------------------------------------
 

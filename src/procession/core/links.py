@@ -79,6 +79,15 @@ def unlink(one: Peer, pid: str) -> None:
                 other.unlinked(one)
 
 
+def spread(process: Peer, exit: Event) -> bool:
+    """Tell all that are linked to a process that it is going to fail; True if any fails by that.
+
+    Those are untied, so `sever` tells only the others, when it has ended.
+    """
+    peers = list((process.links or {}).values())
+    return bool([peer for peer in peers if peer.link_failing(exit)])
+
+
 def sever(process: Peer, exit: Event) -> bool:
     """Untie a process that has ended and tell whom it concerns; True if that was anybody.
 

@@ -19,7 +19,7 @@ from weakref import WeakSet
 import msgspec
 
 from procession.core.channel import ANSWERED, CLOSED, EMPTY, ReceiveChannel
-from procession.core.errors import Conflict, Invalid, LimitExceeded
+from procession.core.errors import Conflict, Invalid, LimitExceeded, NotFound
 from procession.core.event import Event
 from procession.core.message import Message, ReplyTo, check_topic
 from procession.core.payload import NATIVE_TYPES
@@ -365,6 +365,10 @@ class Mailbox:
         for retired in (*topics, *([inbox] if inbox is not None else ())):
             retired.retire()
 
+    def close(self) -> None:
+        """Take nothing in any more, but for events. What has come stays, to be polled."""
+        self.__class__ = ClosedMailbox
+
     def inbox(self) -> Inbox:
         """The channel of all that nobody listens to."""
         if self.inbox_channel is None:
@@ -385,6 +389,26 @@ def mailbox_full(limit: int, topic: str) -> LimitExceeded:
     return LimitExceeded(
         f"mailbox full: {limit} messages wait", retryable=True, details={"topic": topic}
     )
+
+
+class ClosedMailbox(Mailbox):
+    """The mailbox of a process that is ending.
+
+    A class of its own, so that nobody has to ask at each message whether the mailbox is closed.
+    """
+
+    __slots__ = ()
+
+    def deliver(
+        self,
+        sender: str | None,
+        topic: str,
+        payload: Any,
+        reply_to: ReplyTo | None = None,
+        accepted: bool = False,
+    ) -> None:
+        """Refuse a message: to others the process has ended. Raises NotFound."""
+        raise NotFound("process not found: it is ending")
 
 
 def inserted(letters: deque[Letter] | None, letter: Letter) -> deque[Letter]:

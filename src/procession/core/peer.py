@@ -57,6 +57,10 @@ class Peer(Protocol):
         """Whether nothing is known of its end here."""
 
     @property
+    def ending(self) -> bool:
+        """Whether it is known here that its end is decided, and that it cleans up."""
+
+    @property
     def mailbox(self) -> Receiver:
         """Where its messages go."""
 
@@ -70,19 +74,28 @@ class Peer(Protocol):
     def link_down(self, exit: Event, /) -> None:
         """A process that it was linked to has ended; with an error, or the two are only untied."""
 
+    def link_failing(self, exit: Event, /) -> bool:
+        """A process that it is linked to is going to fail; True if so does it, and is untied."""
+
     def linked(self, one: Peer, /) -> None:
         """It was linked to another one, at this end."""
 
     def unlinked(self, one: Peer, /) -> None:
         """The link to another one was undone, at this end."""
 
-    def doom(self, error: Error, /) -> None:
-        """End it with `error`, at its next wait and before any other process runs."""
+    def doom(self, error: Error, cleanup: float | None = None, /) -> None:
+        """End it with `error`, at its next wait and before any other process runs.
+
+        Its clean-up takes no longer than `cleanup` seconds, and than its host allows.
+        """
 
     def when_waiting(self, then: Callable[[], None], /) -> None:
         """Call `then` when it has come to its first wait, unless it ends before."""
 
     def ask_to_stop(
-        self, sender: str | None, reason: str | None, deadline: float | None, /
+        self, sender: str | None, reason: str | None, deadline: float | None, or_end: bool, /
     ) -> None:
-        """Give it CANCEL; after `deadline` seconds, if that is not None, it is terminated."""
+        """Give it CANCEL; after `deadline` seconds, if that is not None, it is terminated.
+
+        With `or_end` it is terminated so early that it has ended by then, cleaned up.
+        """

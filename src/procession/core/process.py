@@ -1,7 +1,8 @@
 """A process as the machine sees it: identity, mailbox, ties. What runs inside is a guest's matter.
 
 A guest subclasses `Process`: `step` resumes the body, `kill` ends it, and both report the end,
-once, by `kernel.exited`. One object is both the process and its main strand, so that an idle
+once, by `kernel.exited`. A body that goes on for a while to clean up is reported before, by
+`kernel.ending`. One object is both the process and its main strand, so that an idle
 process is small and a step needs no indirection.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
+from procession.core import links
 from procession.core.errors import Error, Internal
 from procession.core.event import CANCEL, LINK_DOWN, Event
 from procession.core.first_wait import FirstWait
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from procession.core.peer import Peer, Watcher
 
 LINK_FAILURE = "linked process failed"
+
+CLEANUP_SHARE = 0.2
+"""How much of the time that a process has to stop may, at most, be kept for its clean-up."""
 
 current_process: ContextVar[Process] = ContextVar("procession.current_process")
 """The process that the running code belongs to: its main, or a task or callback it started."""
@@ -98,9 +103,27 @@ class Process(Strand):
             self._mailbox = Mailbox(self.scheduler, self.host)
         return self._mailbox
 
-    def kill(self, error: Error) -> None:
-        """End now with `error`, whatever the body says. Called between steps, never within one."""
+    @property
+    def ending(self) -> bool:
+        """Whether its end is decided, and it cleans up: to whoever sends it is dead."""
+        return False
+
+    @property
+    def cleanup(self) -> float:
+        """For how many seconds it may clean up, once it is to end."""
+        return 0.0
+
+    def kill(self, error: Error, cleanup: float | None = None) -> None:
+        """End with `error`, whatever the body says: now, or when it has cleaned up.
+
+        `cleanup` bounds the seconds for that further. Killed again, it keeps its first error, and
+        has no more time. Called between steps, never within one.
+        """
         raise NotImplementedError
+
+    def close_mailbox(self) -> None:
+        """Get no messages any more."""
+        self.mailbox.close()
 
     # -- what the process is told ----------------------------------------------------------
 
@@ -122,23 +145,38 @@ class Process(Strand):
         else:
             self.kernel.doom(self, link_failure(exit))
 
+    def link_failing(self, exit: Event) -> bool:
+        """A process that this one is linked to is going to fail. SEMANTICS 9.4, 9.5."""
+        if self.trap_links:
+            return False
+        links.unlink(self, exit.sender or "")
+        self.link_down(exit)
+        return True
+
     def linked(self, one: Peer) -> None:
         """Both ends are here: nobody else has to know."""
 
     def unlinked(self, one: Peer) -> None:
         """Both ends are here: nobody else has to know."""
 
-    def doom(self, error: Error) -> None:
-        """End with `error`, before any other process runs."""
-        self.kernel.doom(self, error)
+    def doom(self, error: Error, cleanup: float | None = None) -> None:
+        """End with `error`, before any other process runs; see `Kernel.doom`."""
+        self.kernel.doom(self, error, cleanup)
 
-    def ask_to_stop(self, sender: str | None, reason: str | None, deadline: float | None) -> None:
+    def ask_to_stop(
+        self, sender: str | None, reason: str | None, deadline: float | None, or_end: bool
+    ) -> None:
         """Get CANCEL; with a deadline, be terminated when it is over. SEMANTICS 10.1."""
         kernel = self.kernel
         event = Event(CANCEL, sender, kernel.now(), reason=reason, deadline=deadline)
         self.mailbox.events().push(event)
-        if deadline is not None:
-            kernel.set_deadline(self, deadline)
+        if deadline is None:
+            return
+        cleanup = None
+        if or_end:
+            cleanup = 0.0 if self.ending else min(self.cleanup, deadline * CLEANUP_SHARE)
+            deadline -= cleanup
+        kernel.set_deadline(self, deadline, cleanup)
 
     def when_waiting(self, then: Callable[[], None]) -> None:
         """Call `then` when it has come to its first wait, unless it ends before."""
@@ -171,9 +209,11 @@ class Process(Strand):
 
     @property
     def state(self) -> str:
-        """In one word: waiting, ready, running or dead."""
+        """In one word: waiting, ready, running, ending or dead."""
         if not self.alive:
             return "dead"
+        if self.ending:
+            return "ending"
         if self.scheduler.current is self:
             return "running"
         return "waiting" if self.parked is not None else "ready"

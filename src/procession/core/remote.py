@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from procession.core.frames import LINK, UNLINK
+from procession.core.frames import CANCEL, DOOM, LINK, LINK_FAILING, LOOK, UNLINK, UNWATCH, WATCH
 from procession.core.mailbox import mailbox_full
 from procession.core.message import check_topic
 from procession.core.weight import units_of
@@ -47,6 +47,7 @@ class RemoteProcess:
     )
 
     away: ClassVar[bool] = True
+    ending: ClassVar[bool] = False
 
     def __init__(
         self, exchange: Exchange, pid: str, place: int, limit: int, limit_bytes: int
@@ -121,9 +122,9 @@ class RemoteProcess:
         before, self._watcher = self._watcher, watcher
         if self._exchange is not None and not self.more_watchers:
             if before is None and watcher is not None:
-                self._exchange.watch(self)
+                self._exchange.ask(self, WATCH)
             elif watcher is None and before is not None:
-                self._exchange.unwatch(self)
+                self._exchange.ask(self, UNWATCH)
 
     def linked(self, one: Peer) -> None:
         """A process here was linked to it."""
@@ -138,6 +139,12 @@ class RemoteProcess:
     def down(self, exit: Event) -> None:
         """Nothing: what it monitors is known to its home, which watches it from there."""
 
+    def link_failing(self, exit: Event) -> bool:
+        """A process here that was linked to it is going to fail. Its home knows if it traps."""
+        if self._exchange is not None:
+            self._exchange.link_down(self, exit, LINK_FAILING)
+        return False
+
     def link_down(self, exit: Event) -> None:
         """A process here that was linked to it has ended; with an error, or it is only untied."""
         if self._exchange is not None:
@@ -145,21 +152,23 @@ class RemoteProcess:
 
     # -- ending --------------------------------------------------------------------------------
 
-    def doom(self, error: Error) -> None:
+    def doom(self, error: Error, cleanup: float | None = None) -> None:
         """Ask its home to end it."""
         if self._exchange is not None:
-            self._exchange.doom(self, error)
+            self._exchange.ask(self, DOOM, error, cleanup)
 
-    def ask_to_stop(self, sender: str | None, reason: str | None, deadline: float | None) -> None:
+    def ask_to_stop(
+        self, sender: str | None, reason: str | None, deadline: float | None, or_end: bool
+    ) -> None:
         """Ask its home to give it CANCEL."""
         if self._exchange is not None:
-            self._exchange.ask_to_stop(self, sender, reason, deadline)
+            self._exchange.ask(self, CANCEL, sender, reason, deadline, or_end)
 
     def when_waiting(self, then: Callable[[], None]) -> None:
         """Ask its home to report its first wait. One at a time may want to know."""
         self.at_first_wait = then
         if self._exchange is not None:
-            self._exchange.look(self)
+            self._exchange.ask(self, LOOK)
 
     def gone(self) -> None:
         """It has ended: nothing more is posted."""

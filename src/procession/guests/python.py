@@ -14,14 +14,15 @@ Tasks that a process creates stay with the event loop, and belong to it: see tas
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Canceled, Error, Terminated
-from procession.core.process import Process, Program, current_process
+from procession.core.process import Process, current_process
 from procession.core.scheduler import NOTHING, PARKED
+from procession.current import Terminated
+from procession.guests.current_tasks import current_tasks
+from procession.guests.ending import NORMAL_EXIT, Ending
 from procession.guests.failure import (
     describe,
     error_from_exception,
@@ -30,36 +31,18 @@ from procession.guests.failure import (
     traceback_of,
 )
 from procession.guests.tasks import Belongings
+from procession.guests.upgrade import Upgrade
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine
 
+    from procession.core.errors import Error
     from procession.core.host import Host
     from procession.core.kernel import Kernel
+    from procession.core.process import Program
 
 log = logging.getLogger("procession.process")
-
-
-class _CurrentTasks(dict[Any, Any]):
-    """What Python 3.14 has in place of the table below: a thread has one current task."""
-
-    def __setitem__(self, loop: Any, task: Any) -> None:
-        asyncio.tasks._swap_current_task(loop, task)  # type: ignore[attr-defined]
-
-    def pop(self, loop: Any, default: Any = None) -> Any:
-        return asyncio.tasks._swap_current_task(loop, default)  # type: ignore[attr-defined]
-
-
-current_tasks: dict[Any, Any] = getattr(asyncio.tasks, "_current_tasks", _CurrentTasks())
-"""The task that each loop is running: asyncio's own table, through the door it has for loops in
-other languages. Written before every step, and cleared by the driver after a slice."""
-
-_NORMAL_EXIT = Canceled("the process exits")
-"""In place of the error with which a process ends: it has none. A task has called `sys.exit(0)`."""
-
-_PATIENCE = 100
-"""How often a process may catch its termination before it is abandoned in mid-air."""
 
 
 class PythonProcess(Process):
@@ -75,6 +58,7 @@ class PythonProcess(Process):
         "_context",
         "_coro",
         "_detour",
+        "_ending",
         "_failure",
         "_fut_waiter",
         "_loop",
@@ -110,6 +94,7 @@ class PythonProcess(Process):
         self._cancel_message: Any = None
         self._belongings: Belongings | None = None
         self._failure: Error | None = None
+        self._ending: Ending | None = None  # while it cleans up; then it always takes the detour
 
     # -- for the scheduler -------------------------------------------------------------------
 
@@ -122,7 +107,7 @@ class PythonProcess(Process):
         try:
             trapped = self._context.run(self._coro.send, None)
         except StopIteration as end:
-            self._end(end.value, self._failure)
+            self.end(end.value, self._failure)
         except BaseException as exc:
             self._body_raised(exc)
         else:
@@ -134,18 +119,27 @@ class PythonProcess(Process):
     def _take_detour(self) -> None:
         if not self.alive:
             return  # it was ready when it was killed
-        self._detour = self._must_cancel = self._struck = False
+        if self._ending is not None:
+            self._ending.step()
+            return
+        self._detour = self._struck = False
+        self._throw(self.take_cancellation())
+
+    def take_cancellation(self) -> asyncio.CancelledError:
+        """What is to be raised for the cancellation that it has not seen yet."""
+        self._must_cancel = False
         message = self._cancel_message
-        self._throw(
-            asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
-        )
+        return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
 
     def _throw(self, exc: BaseException) -> None:
+        if self._ending is not None:
+            self._ending.throw(exc)
+            return
         current_tasks[self._loop] = self
         try:
             trapped = self._context.run(self._coro.throw, exc)
         except StopIteration as end:
-            self._end(end.value, self._failure)
+            self.end(end.value, self._failure)
         except BaseException as raised:
             self._body_raised(raised)
         else:
@@ -177,7 +171,8 @@ class PythonProcess(Process):
             self._fut_waiter = trapped
             trapped.add_done_callback(self._future_done, context=self._context)
             if self._must_cancel and trapped.cancel(msg=self._cancel_message):
-                self._must_cancel = self._detour = False
+                self._must_cancel = False
+                self._detour = self.ending
         else:
             self._throw(
                 RuntimeError(f"a process can await asyncio and procession, not {trapped!r}")
@@ -193,7 +188,7 @@ class PythonProcess(Process):
         try:
             self._context.run(old.close)
         except BaseException as exc:
-            self._log_lost(exc, "in the code that was replaced")
+            self.log_lost(exc, "in the code that was replaced")
         self.program, self.entry = upgrade.program, upgrade.program.entry
         self._context = upgrade.context
         self._context.run(current_process.set, self)
@@ -214,58 +209,61 @@ class PythonProcess(Process):
             self.parked.withdraw(self)
             self.wake(NOTHING)
 
-    def kill(self, error: Error) -> None:
-        """End now; `finally` blocks run, waits in them raise at once. SEMANTICS 7.3."""
+    def kill(self, error: Error, cleanup: float | None = None) -> None:
+        """End by Terminated at the current wait, now or after its clean-up. SEMANTICS 7.3."""
+        if self._ending is not None:
+            self._ending.hurry(cleanup)
+            return
+        error = self._failure or error
         self._detour = True
-        future, self._fut_waiter = self._fut_waiter, None
+        self._must_cancel = False  # as far as it was not taken note of, this is the same
+        self._cancels += 1
+        patience = self.host.cleanup
+        if cleanup is not None and cleanup < patience:
+            patience = cleanup
+        future = self._fut_waiter
         if future is not None:
-            future.remove_done_callback(self._future_done)
-        coro, context = self._coro, self._context
-        raised = None
+            future.cancel()
+            if patience > 0 and not future.done():
+                Ending(self, error, patience).after_task()
+                return
+            self.let_go_of_future()
+        current_tasks[self._loop] = self
+        raised: BaseException | None = None
         try:
-            for _ in range(_PATIENCE):
-                current_tasks[self._loop] = self
-                trapped = context.run(coro.throw, Terminated(error.message))
-                if trapped is not PARKED and trapped is not None:
-                    trapped._asyncio_future_blocking = False
-            log.error(
-                "%s %s caught its termination %d times and was abandoned",
-                self.entry,
-                self.pid,
-                _PATIENCE,
-                extra={"pid": self.pid, "entry": self.entry},
-            )
-            # Freed, it would be resumed once more, to close it: outside of any loop it might
-            # then never stop. So it is never freed.
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(coro))
-        except (StopIteration, Terminated):
+            trapped = self._context.run(self._coro.throw, Terminated(error.message))
+        except (StopIteration, asyncio.CancelledError):
             pass
         except BaseException as exc:
             raised = exc
-        if future is not None:
-            future.cancel()
-        self._end(None, self._failure or error)
-        if raised is not None:
-            self._log_lost(raised, "while it was being terminated")
+        else:
+            Ending(self, error, patience).waits(trapped)
+            return
+        if raised is None and self._belongings is None:  # as most: a cascade comes through here
+            self.end(None, self._failure or error)
+        else:
+            Ending(self, error, patience).body_ended(raised)
 
     def _body_raised(self, exc: BaseException) -> None:
         exit = only_one(exc)
         if isinstance(exit, SystemExit) and self._failure is None:
             self._exit(exit)
-        self._end(None, self._failure or error_from_exception(exc))
+        self.end(None, self._failure or error_from_exception(exc))
         if isinstance(exc, KeyboardInterrupt):
             raise exc
 
-    def _end(self, result: Any, error: Error | None) -> None:
+    def end(self, result: Any, error: Error | None, noticed: bool = False) -> None:
+        """Be over. For `noticed` see `Kernel.exited`."""
         self._detour = True
+        self._ending = None
         belongings, self._belongings = self._belongings, None
         if belongings is not None:
             if error is None and (unseen := belongings.unseen()) is not None:
                 error = error_from_exception(unseen)
             belongings.cancel("its process has ended")
-        if error is _NORMAL_EXIT:
+        if error is NORMAL_EXIT:
             error = None
-        self.kernel.exited(self, None if error is not None else result, error)
+        self.kernel.exited(self, None if error is not None else result, error, noticed)
         if error is not None:
             # Who waits for the end has it by now. Of all others some keep the error for long, and
             # with it this would keep the frames of the body, and all that they refer to.
@@ -278,7 +276,25 @@ class PythonProcess(Process):
         # would free them.
         del self._context, self._coro
 
-    def _log_lost(self, exc: BaseException, when: str) -> None:
+    @property
+    def ending(self) -> bool:
+        """Whether it cleans up."""
+        return self._ending is not None
+
+    @property
+    def cleanup(self) -> float:
+        """For how many seconds it may clean up."""
+        return self.host.cleanup
+
+    def let_go_of_future(self) -> None:
+        """Wait no longer for the future that it waits for, if any."""
+        future, self._fut_waiter = self._fut_waiter, None
+        if future is not None:
+            future.remove_done_callback(self._future_done)
+            future.cancel()
+
+    def log_lost(self, exc: BaseException, when: str) -> None:
+        """Say what was raised where it cannot change how the process ends."""
         error = error_from_exception(exc)
         log_with_traceback(
             log,
@@ -298,11 +314,20 @@ class PythonProcess(Process):
             self._belongings = Belongings(self.scheduler)
         self._belongings.add(task)
 
-    def fail(self, exc: BaseException | None) -> None:
-        """An error in one of its tasks that nobody has taken note of. SEMANTICS 3.2."""
-        if exc is not None and self.alive and self._failure is None:
+    def fail(self, exc: BaseException | None, cleanup: float | None = None) -> None:
+        """An error in one of its tasks that nobody has taken note of. SEMANTICS 3.2.
+
+        For `cleanup` see `Kernel.doom`.
+        """
+        if exc is None or not self.alive:
+            return
+        if self._failure is None:
             self._failure = error_from_exception(exc)
-            self.kernel.doom(self, self._failure)
+        elif cleanup is None:  # that is how it ends, and not by this
+            if self._ending is not None:
+                self.log_lost(exc, "while it was being terminated")
+            return
+        self.kernel.doom(self, self._failure, cleanup)
 
     def leave(self, exit: SystemExit) -> None:
         """`sys.exit` in one of its tasks: it ends the process, as in main. SEMANTICS 7.1."""
@@ -312,13 +337,13 @@ class PythonProcess(Process):
     def _exit(self, exit: SystemExit) -> Error:
         self.system_exit = exit
         normal = exit.code is None or exit.code == 0
-        self._failure = _NORMAL_EXIT if normal else error_from_exception(exit)
+        self._failure = NORMAL_EXIT if normal else error_from_exception(exit)
         return self._failure
 
     def lost(self, exc: BaseException) -> None:
         """An error in one of its tasks that nobody took note of before the process ended."""
         if not isinstance(exc, Terminated):
-            self._log_lost(exc, "in a task, and nobody has awaited it")
+            self.log_lost(exc, "in a task, and nobody has awaited it")
 
     # -- for asyncio and its libraries -------------------------------------------------------
 
@@ -343,7 +368,8 @@ class PythonProcess(Process):
         if self._cancels:
             self._cancels -= 1
             if not self._cancels and not self._struck:
-                self._must_cancel = self._detour = False
+                self._must_cancel = False
+                self._detour = self.ending
         return self._cancels
 
     def done(self) -> bool:
@@ -423,17 +449,3 @@ def running_process(loop: asyncio.AbstractEventLoop) -> PythonProcess | None:
     process = current_process.get(None)
     mine = isinstance(process, PythonProcess) and process.alive and process.get_loop() is loop
     return process if mine else None  # type: ignore[return-value]
-
-
-class Upgrade:
-    """What a process yields to go on as another program."""
-
-    __slots__ = ("context", "coro", "program")
-
-    def __init__(self, program: Program, coro: Coroutine[Any, Any, Any], context: Context) -> None:
-        self.program = program
-        self.coro = coro
-        self.context = context
-
-    def __await__(self) -> Generator[Any, None, None]:
-        yield self

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Invalid, NotFound
-from procession.core.process import Process, current_process
-from procession.core.scheduler import Strand
 from procession.guests.arguments import ArgumentTypes
-from procession.guests.python import PythonProcess, Upgrade, running_process
+from procession.guests.python import PythonProcess, running_process
+from procession.guests.task_strand import adopt
 from procession.guests.tasks import TaskHooks
+from procession.guests.upgrade import Upgrade
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine, Sequence
     from contextvars import Context
 
     from procession.core.host import Host
     from procession.core.kernel import Kernel
-
-
-class TaskStrand(Strand):
-    """An asyncio task that waits at a channel, timer or call: it is woken through a future."""
-
-    __slots__ = ("trap",)
-
-    def __init__(self, kernel: Kernel) -> None:
-        super().__init__(kernel.scheduler)
-        self.trap = asyncio.get_running_loop().create_future()  # type: ignore[misc]
-        self.trap._asyncio_future_blocking = True
-
-    def wake(self, value: Any) -> None:
-        """Make the task ready. It may have been cancelled meanwhile: then `park` gives back."""
-        self.value = value
-        self.parked = None
-        if not self.trap.done():
-            self.trap.set_result(None)
+    from procession.core.process import Process
 
 
 class PythonGuest:
     """Python processes on one event loop."""
+
+    adopt = staticmethod(adopt)
 
     def __init__(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         self.loop = loop
@@ -60,17 +45,6 @@ class PythonGuest:
                 f"type {type(function).__name__}"
             )
         return PythonProgram(self, function, entry)
-
-    def adopt(self, kernel: Kernel) -> Strand:
-        """A strand for the asyncio task that is running.
-
-        The wait of a task that has outlived its process is cancelled.
-        """
-        strand = TaskStrand(kernel)
-        process = current_process.get(None)
-        if process is not None and not process.alive:
-            strand.trap.cancel("its process has ended")
-        return strand
 
 
 class PythonProgram:

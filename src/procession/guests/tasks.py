@@ -142,14 +142,20 @@ def process_of(task: Any) -> Any:
 class Belongings:
     """What a process has in the event loop: its tasks, and callbacks that wait for its end."""
 
-    __slots__ = ("_failed", "_scheduler", "_tasks", "callbacks")
+    __slots__ = ("_failed", "_scheduler", "_tasks", "_when_ended", "callbacks")
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         # Dicts, for their order: it must not depend on addresses which error is told of first.
         self._tasks: dict[Any, None] | None = {}
         self._failed: weakref.WeakKeyDictionary[Any, None] | None = None
+        self._when_ended: Callable[[], None] | None = None
         self.callbacks: list[tuple[Callable[[Any], object], Any]] | None = None
+
+    @property
+    def tasks(self) -> list[Any]:
+        """The tasks that have not ended, in the order in which they were created."""
+        return list(self._tasks or ())
 
     def add(self, task: Any) -> None:
         """A task that has just been created."""
@@ -165,6 +171,8 @@ class Belongings:
         self._scheduler.tasks -= 1
         if self._tasks is not None:
             self._tasks.pop(task, None)
+            if not self._tasks and self._when_ended is not None:
+                self._when_ended()
             if _is_unseen(task):
                 if self._failed is None:
                     self._failed = weakref.WeakKeyDictionary()
@@ -182,6 +190,12 @@ class Belongings:
         """Cancel the tasks: their process ends, or goes on as another program."""
         tasks, self._tasks = self._tasks, None
         for task in tasks or ():
+            task.cancel(why)
+
+    def stop(self, why: str, when_ended: Callable[[], None]) -> None:
+        """Cancel the tasks, and have `when_ended` called when the last one has ended."""
+        self._when_ended = when_ended
+        for task in self.tasks:
             task.cancel(why)
 
     def renew(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Invalid
 from procession.core.kernel import Kernel
-from procession.guests.python import current_tasks
+from procession.guests.current_tasks import current_tasks
 from procession.hosts.watchdog import Watchdog
 
 if TYPE_CHECKING:

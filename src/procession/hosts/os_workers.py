@@ -113,7 +113,8 @@ class OsWorkers:
             else:
                 self.router.places.control(worker.place, "stop", grace, list(others_do))
         self.router.places.flush()
-        deadline = self._loop.time() + grace + 5.0
+        cleanup = max(host.cleanup for host in self._kernel.hosts.values())
+        deadline = self._loop.time() + max(grace, cleanup) + 5.0
         while self._workers and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
         self.close()

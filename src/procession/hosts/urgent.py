@@ -15,7 +15,7 @@ import threading
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from procession.core.errors import Terminated
+from procession.current import Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ class StepLimitExceeded(Terminated):
     """Raised in the code of a process that has computed too long without a wait.
 
     As with every termination, `finally` blocks run, and catching it does not save the process.
+    Unlike after others, they may not wait.
     """
 
 

@@ -400,7 +400,7 @@ class Watchdog:
         )
         self._struck()
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._kernel.doom, process, error)
+            self._loop.call_soon_threadsafe(self._kernel.doom, process, error, 0)
         return False
 
     # -- in either thread --------------------------------------------------------------------
@@ -480,7 +480,7 @@ class Watchdog:
             return Verdict.LEAVE
         self._struck()
         stack = format_stack(list(down_to(base, frame)))
-        process.fail(_error_of(process, stack))
+        process.fail(_error_of(process, stack), cleanup=0)
         if self._strikes < _PERSISTENT or self._strikes >= _STRIKES:
             return Verdict.STRIKE
         self._due = self.waiting = True

@@ -203,11 +203,13 @@ class SupervisorBody:
     def _ask_to_stop(self, child: _Child) -> None:
         assert child.pid is not None
         limit = child.spec.shutdown
+        me = current()
         with suppress(NotFound):  # it has ended: EXIT is on its way
-            if limit == BRUTAL_KILL:
-                process.terminate(child.pid)
+            if isinstance(limit, str):
+                assert limit == BRUTAL_KILL
+                me.kernel.terminate(me, child.pid, cleanup=0)
             else:
-                process.cancel(child.pid, "shutdown", limit)
+                me.kernel.cancel(me, child.pid, "shutdown", limit, or_end=True)
 
     async def _exit_of(self, child: _Child) -> None:
         """Wait for the end of a child."""

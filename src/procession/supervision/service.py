@@ -408,7 +408,7 @@ class Services:
         limit = min(service.entry.lifecycle.stop_timeout, max(0.0, halt.until - self._now()))
         self._change(service, STOPPING, f"stopping: {halt.reason}")
         with suppress(NotFound):  # its end is on its way
-            self._kernel.cancel(None, service.process.pid, halt.reason, limit)
+            self._kernel.cancel(None, service.process.pid, halt.reason, limit, or_end=limit > 0)
 
     def _change(
         self,

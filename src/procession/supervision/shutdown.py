@@ -47,7 +47,7 @@ def ask_to_stop(
     """Send CANCEL to processes, but not to those whose supervisors will: `others_do`."""
     for process in processes:
         if process.pid not in others_do:
-            kernel.cancel(None, process.pid, "the node is stopping", patience)
+            kernel.cancel(None, process.pid, "the node is stopping", patience, or_end=True)
 
 
 async def all_supervised(
@@ -83,5 +83,5 @@ async def end_before_services(
         await asyncio.wait(waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
     for process in processes:
         if process.alive:
-            process.doom(terminated())
+            process.doom(terminated(), 0 if patience > 0 else None)
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -189,7 +189,7 @@ class LuaProcess(LuaBody, Process):
         finally:
             scheduler.current = outer
 
-    def kill(self, error: Error) -> None:
+    def kill(self, error: Error, cleanup: float | None = None) -> None:
         """End now, between steps. What its main and its strands have to close is closed."""
         self.ended(None, error)
 

@@ -1,0 +1,82 @@
+"""How an asyncio task waits at a channel, a timer or a call."""
+
+from __future__ import annotations
+
+import asyncio
+from types import coroutine
+from typing import TYPE_CHECKING, Any
+
+from procession.core.process import current_process
+from procession.core.scheduler import Strand
+from procession.current import Terminated
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from procession.core.kernel import Kernel
+    from procession.core.scheduler import Parking
+
+
+class Trap(asyncio.Future[Any]):
+    """What a task yields that waits at a channel, a timer or a call."""
+
+    def refuse(self, message: str) -> None:
+        """End the wait by Terminated."""
+        if not self.done():
+            self.set_exception(Terminated(message))
+            self._log_traceback = False  # the task may have been cancelled, and never look
+
+
+class TaskStrand(Strand):
+    """An asyncio task that waits at a channel, timer or call: it is woken through a future."""
+
+    __slots__ = ("trap",)
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel.scheduler)
+        self.trap = Trap(loop=asyncio.get_running_loop())  # type: ignore[misc]
+        self.trap._asyncio_future_blocking = True
+
+    def wake(self, value: Any) -> None:
+        """Make the task ready. It may have been cancelled meanwhile: then `park` gives back."""
+        self.value = value
+        self.parked = None
+        if not self.trap.done():
+            self.trap.set_result(None)
+
+
+class RefusedStrand(TaskStrand):
+    """The same, while its process is ending: the wait raises at once."""
+
+    __slots__ = ()
+
+    @coroutine
+    def park(self, at: Parking | None) -> Generator[Any, None, Any]:
+        """Leave `at`, so that nothing more is handed over, and be refused."""
+        if at is not None:
+            at.withdraw(self)
+        self.trap.refuse("its process is ending")
+        yield self.trap
+
+
+def adopt(kernel: Kernel) -> Strand:
+    """A strand for the asyncio task that is running.
+
+    The wait of a task that has outlived its process is cancelled.
+    """
+    process = current_process.get(None)
+    if process is None or (process.alive and not process.ending):
+        return TaskStrand(kernel)
+    if process.alive:
+        return RefusedStrand(kernel)
+    strand = TaskStrand(kernel)
+    strand.trap.cancel("its process has ended")
+    return strand
+
+
+def refuse_waits(tasks: Iterable[asyncio.Future[Any]], message: str) -> None:
+    """Raise Terminated in those of the tasks that wait at a channel, a timer or a call."""
+    for task in tasks:
+        waiter = getattr(task, "_fut_waiter", None)
+        if isinstance(waiter, Trap):
+            waiter.refuse(message)
