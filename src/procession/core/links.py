@@ -80,9 +80,9 @@ def unlink(one: Peer, pid: str) -> None:
 
 
 def spread(process: Peer, exit: Event) -> bool:
-    """Tell all that are linked to a process that it is going to fail; True if any fails by that.
+    """Tell all that are linked to a process that it is going to fail. True if any took note.
 
-    Those are untied, so `sever` tells only the others, when it has ended.
+    Those that fail by it are untied: `sever` tells only the others, when it has ended.
     """
     peers = list((process.links or {}).values())
     return bool([peer for peer in peers if peer.link_failing(exit)])

@@ -75,7 +75,10 @@ class Peer(Protocol):
         """A process that it was linked to has ended; with an error, or the two are only untied."""
 
     def link_failing(self, exit: Event, /) -> bool:
-        """A process that it is linked to is going to fail; True if so does it, and is untied."""
+        """A process that it is linked to is going to fail: so does it, and is untied, or it traps.
+
+        True if it takes note of that now, and does not wait for the end.
+        """
 
     def linked(self, one: Peer, /) -> None:
         """It was linked to another one, at this end."""

@@ -143,7 +143,7 @@ class RemoteProcess:
         """A process here that was linked to it is going to fail. Its home knows if it traps."""
         if self._exchange is not None:
             self._exchange.link_down(self, exit, LINK_FAILING)
-        return False
+        return True
 
     def link_down(self, exit: Event) -> None:
         """A process here that was linked to it has ended; with an error, or it is only untied."""
