@@ -17,14 +17,9 @@ if TYPE_CHECKING:
     from procession.core.scheduler import Parking
 
 
-class Trap(asyncio.Future[Any]):
-    """What a task yields that waits at a channel, a timer or a call."""
-
-    def refuse(self, message: str) -> None:
-        """End the wait by Terminated."""
-        if not self.done():
-            self.set_exception(Terminated(message))
-            self._log_traceback = False  # the task may have been cancelled, and never look
+_TRAP = "the process has to stop waiting"
+"""By this the futures of strands are known: what is told to who waits if it is cancelled, which is
+the one thing that fits in a future of asyncio's. One of a class of our own would cost a tenth."""
 
 
 class TaskStrand(Strand):
@@ -34,8 +29,9 @@ class TaskStrand(Strand):
 
     def __init__(self, kernel: Kernel) -> None:
         super().__init__(kernel.scheduler)
-        self.trap = Trap(loop=asyncio.get_running_loop())  # type: ignore[misc]
-        self.trap._asyncio_future_blocking = True
+        self.trap = trap = asyncio.get_running_loop().create_future()  # type: ignore[misc]
+        trap._asyncio_future_blocking = True
+        trap._cancel_message = _TRAP  # type: ignore[attr-defined]
 
     def wake(self, value: Any) -> None:
         """Make the task ready. It may have been cancelled meanwhile: then `park` gives back."""
@@ -55,7 +51,7 @@ class RefusedStrand(TaskStrand):
         """Leave `at`, so that nothing more is handed over, and be refused."""
         if at is not None:
             at.withdraw(self)
-        self.trap.refuse("its process is ending")
+        _refuse(self.trap, "its process is ending")
         yield self.trap
 
 
@@ -78,5 +74,11 @@ def refuse_waits(tasks: Iterable[asyncio.Future[Any]], message: str) -> None:
     """Raise Terminated in those of the tasks that wait at a channel, a timer or a call."""
     for task in tasks:
         waiter = getattr(task, "_fut_waiter", None)
-        if isinstance(waiter, Trap):
-            waiter.refuse(message)
+        if getattr(waiter, "_cancel_message", None) is _TRAP:
+            _refuse(waiter, message)
+
+
+def _refuse(trap: Any, message: str) -> None:
+    if not trap.done():
+        trap.set_exception(Terminated(message))
+        trap._log_traceback = False  # the task may have been cancelled, and never look
