@@ -148,7 +148,7 @@ class Node:
         """End all processes: CANCEL, then, when the grace is over, terminate. Then be stopped.
 
         The grace is for all of it: the last part of it is for the clean-up of those that have to
-        be terminated, as long as the `cleanup` of their host, but no more than a fifth. Without a
+        be terminated, as long as the `cleanup` of their host, but no more than half. Without a
         grace they are terminated at once, and have the `cleanup` of their host.
 
         Services come first, each after those that require it. The others get CANCEL after them,

@@ -52,7 +52,7 @@ async def supervise(child, shutdown):
 
 def test_a_child_whose_shutdown_is_over_has_time_to_clean_up(run, log):
     async def main():
-        assert await supervise(closes_quickly, "100ms") is None
+        assert await supervise(closes_quickly, "1s") is None
 
     run(main)
     assert log == ["closed"]
@@ -60,7 +60,7 @@ def test_a_child_whose_shutdown_is_over_has_time_to_clean_up(run, log):
 
 def test_it_has_ended_when_its_shutdown_is_over(run, log):
     async def main():
-        assert await supervise(never_closes, "100ms") is None
+        assert await supervise(never_closes, "1s") is None
 
     run(main, settings=FOR_EVER)
     assert log == ["closes"]
@@ -69,7 +69,7 @@ def test_it_has_ended_when_its_shutdown_is_over(run, log):
 def test_a_child_that_cleans_up_already_has_ended_by_then_too(run, log):
     async def main():
         process.registry.register("parent")
-        sup = supervisor.start([ChildSpec("child", never_closes, shutdown="100ms")])
+        sup = supervisor.start([ChildSpec("child", never_closes, shutdown="1s")])
         await process.listen("runs").receive()
         (child,) = await supervisor.which_children(sup)
         process.terminate(child["pid"])
@@ -108,7 +108,7 @@ async def started(node, body):
     await ready.wait()
 
 
-@pytest.mark.parametrize("grace", [0, "100ms"])
+@pytest.mark.parametrize("grace", [0, "1s"])
 def test_a_node_has_stopped_when_all_have_cleaned_up(log, grace):
     async def boot():
         async with Node(grace=grace) as node:
@@ -121,7 +121,7 @@ def test_a_node_has_stopped_when_all_have_cleaned_up(log, grace):
 
 def test_the_grace_of_a_node_is_for_the_clean_up_too(log):
     async def boot():
-        async with Node(grace="100ms", settings=FOR_EVER) as node:
+        async with Node(grace="1s", settings=FOR_EVER) as node:
             await started(node, never_closes)
         assert log == ["closes"]
 

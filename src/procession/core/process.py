@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 LINK_FAILURE = "linked process failed"
 
-CLEANUP_SHARE = 0.2
+CLEANUP_SHARE = 0.5
 """How much of the time that a process has to stop may, at most, be kept for its clean-up."""
 
 current_process: ContextVar[Process] = ContextVar("procession.current_process")
