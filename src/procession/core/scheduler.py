@@ -137,6 +137,7 @@ class Strand:
                 else:
                     at.restore(self.value, self.turn)
             raise
+        self.turn = None  # what it keeps is freed while it is still at hand: a tenth of a hop
         return self.value
 
 

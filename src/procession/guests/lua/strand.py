@@ -85,7 +85,7 @@ class LuaBody:
         answer: tuple[Any, ...] | None
         if wait is None:
             value = self.value
-            self.value = NOTHING  # what it was handed is no longer to be given back: see `drop`
+            self.turn = None  # what it was handed is no longer to be given back: see `drop`
             answer = (True, value) if type(value) in PLAIN else self._received(value)
         elif wait is ANSWER:
             answer = self.value
@@ -355,7 +355,7 @@ class LuaBody:
             if self.parked is not None:
                 self.parked.withdraw(self)
                 self.parked = None
-            elif self.value is not NOTHING and type(self.turn) is tuple:
+            elif type(self.turn) is tuple:
                 self.process.mailbox.restore(self.turn)  # it was handed a letter, and has not run
         elif wait is not ANSWER:
             wait.close()
