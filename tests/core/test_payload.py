@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from procession.core.errors import KINDS, Error, Invalid
@@ -431,6 +431,7 @@ def wrapped(value, depth, kind):
     return value
 
 
+@settings(deadline=None)  # to make and free what nests 100,000 levels takes its time
 @given(st.sampled_from(["map", "list", "tuple"]), COMMON_LEAVES)
 def test_nesting_is_bounded_and_the_bound_itself_crosses(kind, leaf):
     assert copy_payload(wrapped(leaf, MAX_DEPTH, kind)) is not None
