@@ -288,3 +288,30 @@ def test_a_function_of_the_script_can_be_given_to_a_process_pool_in_a_worker(tmp
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert (done.stderr, done.stdout) == ("", "42 __mp_main__\n")
+
+
+@pytest.mark.semantics("6.10")
+def test_a_mailbox_in_another_os_process_is_bounded_by_bytes_too(fresh):
+    async def test(world):
+        pid = world.node.spawn("app:counting", WORKERS)
+        accepted = 0
+        with pytest.raises(LimitExceeded, match="mailbox full") as caught:
+            while True:
+                world.node.send(pid, "n", ["x" * 100_000])
+                accepted += 1
+        assert caught.value.retryable is True
+        assert 9 <= accepted <= 12
+        world.node.cancel(pid)  # now it takes them
+        while accepted < 40:
+            try:
+                world.node.send(pid, "n", ["x" * 100_000])
+                accepted += 1
+            except LimitExceeded:
+                await asyncio.sleep(0)
+        while True:
+            try:
+                return await world.node.call(pid, "count") == accepted
+            except LimitExceeded:
+                await asyncio.sleep(0)
+
+    assert fresh(test, settings={"mailbox_bytes": "1MiB"}) is True

@@ -216,7 +216,7 @@ class Mailbox:
         if channel is not None:
             receiver = channel._receiver
             if receiver is not None:
-                # `_hand_over`, without the call: this is the hottest path
+                # `_next_receiver`, without the call: this is the hottest path
                 more = channel._more_receivers
                 channel._receiver = more.popleft() if more else None
                 self._arrivals = arrival = self._arrivals + 1
