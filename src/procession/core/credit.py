@@ -40,11 +40,15 @@ class CreditLedger:
     def settle(self) -> None:
         """Give back what is due. To be called after each slice."""
         for process in list(self._indebted):
+            mailbox = process.mailbox
+            owed = mailbox.owed or {}
             if not process.alive:
                 del self._indebted[process]
+                for place, units in owed.items():
+                    if 2 * units >= mailbox.limit:
+                        self._give(place, process, units)
                 continue
-            mailbox = process.mailbox
-            waiting, owed = mailbox.units, mailbox.owed or {}
+            waiting = mailbox.units
             for place, units in owed.items():
                 # All that waits may come from this place: so much is certain to be received.
                 received = units - waiting

@@ -31,7 +31,7 @@ from weakref import WeakValueDictionary
 
 from procession.core import links
 from procession.core.credit import CreditLedger
-from procession.core.errors import Error, Invalid, LimitExceeded, NotFound
+from procession.core.errors import Error, Invalid, LimitExceeded, NotFound, Unavailable
 from procession.core.event import EXIT, Event
 from procession.core.frames import (
     CALL,
@@ -59,7 +59,7 @@ from procession.core.frames import (
 )
 from procession.core.host import DEFAULT_MAILBOX, DEFAULT_MAILBOX_BYTES
 from procession.core.order import SpawnOrder
-from procession.core.pid import parse_pid, place_of, serial_base
+from procession.core.pid import creator_of, parse_pid, place_of, serial_base
 from procession.core.process import Process
 from procession.core.relay import EventRelay
 from procession.core.remote import RemoteCaller, RemoteProcess, RemoteWatcher
@@ -108,6 +108,7 @@ class Exchange:
         self.place = place
         self.places: set[int] = set()
         """The other places that are up."""
+        self._lost: set[int] = set()
         self._kernel = kernel
         self._post = post
         self._on_lost = on_lost
@@ -187,19 +188,29 @@ class Exchange:
             serials = self._serials[place] = count(serial_base(self.place, place) + 1)
         pid = f"{prefix}0x{next(serials):05x}}}"
         process = self._stand_in(pid, place, order.host)
+        name, named = order.name, False
         try:
-            name = order.name
             if name is not None and place != PARENT:
-                self._kernel.names.register(name, process)
-                name = None
+                self._register(name, process)
+                name, named = None, True
             frame = (SPAWN, pid, order.host, order.entry, list(order.args), order.to_execute)
             self._post.post(place, (*frame, order.parent, order.heritage, name))
         except BaseException:
-            for name in list(process.names or ()):
-                self._kernel.names.unregister(name)
+            if named:  # others may know it by its name, and its home must not wait for its SPAWN
+                assert order.name is not None
+                self._kernel.names.unregister(order.name)
+                self._post.post(place, (EXITED, pid, self._kernel.now(), None, _dead(pid)))
             self._forget(process)
             raise
         return process
+
+    def _register(self, name: str, process: RemoteProcess) -> None:
+        try:
+            self._kernel.names.register(name, process)
+        except NotFound:  # the parent has heard earlier that its place is lost
+            raise Unavailable(
+                f"the OS process where {process.pid} was to run is lost", retryable=True
+            ) from None
 
     # -- what stand-ins post -----------------------------------------------------------------------
 
@@ -273,16 +284,44 @@ class Exchange:
             self._on_lost(pid, LimitExceeded("too much is held for those that are not born"))
         return None
 
+    def _tell_dead(self, place: int, pid: str) -> None:
+        """Whoever wants something of a process that has ended is told, unless it is held."""
+        if pid not in self.unborn:
+            self._post.post(place, (EXITED, pid, self._kernel.now(), None, _dead(pid)))
+
+    def _hand_on(self, held: list[tuple[int, Frame]]) -> None:
+        """Act on the frames that were held for a process: it is there, or never will be."""
+        for origin, frame in held:
+            self._handlers[frame[0]](origin, *frame[1:])
+
     def lives_here(self, pid: str) -> bool:
         """Whether it is, was or will be a process of this place."""
         parsed = parse_pid(pid)
         return parsed is not None and place_of(parsed.serial) == self.place
 
+    def has_ended(self, pid: str) -> bool:
+        """Whether it is known here that a process has ended, or will never run.
+
+        A place that is not up may be lost, or be one that this place has still to hear of.
+        """
+        parsed = parse_pid(pid)
+        if parsed is None or pid in self._kernel.processes:
+            return False
+        home, creator = place_of(parsed.serial), creator_of(parsed.serial)
+        if home != self.place:
+            return pid in self._dead or home in self._lost
+        if creator in self.places:
+            return pid not in self.unborn
+        return creator == self.place or creator in self._lost
+
     def _on_message(
         self, place: int, pid: str, sender: str | None, topic: str, payloads: list[Any]
     ) -> None:
         process = self._local(pid, place, (MESSAGE, pid, sender, topic, payloads))
-        if process is None or process.ending:
+        if process is None:
+            self._tell_dead(place, pid)
+            return
+        if process.ending:
             return
         admit = process.mailbox.admit
         for payload in payloads:
@@ -290,7 +329,10 @@ class Exchange:
         self.credit.owe(process, place, payloads)
 
     def _give_credit(self, place: int, process: Process, messages: int) -> None:
-        self._post.post(place, (CREDIT, process.pid, messages))
+        if process.alive:
+            self._post.post(place, (CREDIT, process.pid, messages))
+        else:  # who has no credit left would never send again, and so never hear of the end
+            self._tell_dead(place, process.pid)
 
     def _on_credit(self, place: int, pid: str, messages: int) -> None:
         stand_in = self._stand_ins.get(pid)
@@ -302,6 +344,7 @@ class Exchange:
     ) -> None:
         process = self._local(pid, place, (CALL, pid, sender, topic, payload, call))
         if process is None:
+            self._tell_dead(place, pid)
             return
         caller = RemoteCaller(self, place, call)
         if process.ending:
@@ -337,18 +380,18 @@ class Exchange:
             self._kernel.names.forsake(pid)
             self._post.post(place, (EXITED, pid, self._kernel.now(), None, error))
             self._on_lost(pid, error)
-            return
-        for origin, frame in held:
-            self._handlers[frame[0]](origin, *frame[1:])
+        self._hand_on(held)
 
     def _on_watch(self, place: int, pid: str) -> None:
         process = self._local(pid, place, (WATCH, pid))
+        if place not in self.places:
+            return  # it is lost, and this frame was held
         if process is not None:
             watcher = RemoteWatcher(self, place, process)
             if self._watchers.setdefault((pid, place), watcher) is watcher:
                 links.watch(watcher, process)
-        elif pid not in self.unborn:
-            self._post.post(place, (EXITED, pid, self._kernel.now(), None, _dead(pid)))
+        else:
+            self._tell_dead(place, pid)
 
     def _on_unwatch(self, place: int, pid: str) -> None:
         watcher = self._watchers.pop((pid, place), None)
@@ -359,6 +402,11 @@ class Exchange:
         process = self._local(pid, place, (LINK, pid, other))
         if process is not None and not process.ending:
             stand_in = self.find(other)
+            if stand_in is None and place in self.places:
+                # It has ended since, which was heard while this frame was held. What has become
+                # of the link is still to come: LINK_DOWN, or UNLINK.
+                stand_in = RemoteProcess(self, other, place, 0, 0)
+                stand_in.gone()
             if stand_in is not None and self._heeds(process, stand_in):
                 for one, two in ((process, stand_in), (stand_in, process)):
                     if one.links is None:
@@ -408,6 +456,10 @@ class Exchange:
         stand_in = self._stand_ins.get(pid)
         if stand_in is not None:
             self._end(stand_in, Event(EXIT, pid, time, result, error))
+        elif pid in self.unborn:  # it was to run here, but its SPAWN could not be sent
+            held = self.unborn.born(pid)
+            self._kernel.names.forsake(pid)
+            self._hand_on(held)
 
     def _end(self, process: RemoteProcess, exit: Event) -> None:
         process.gone()
@@ -423,8 +475,16 @@ class Exchange:
         self, place: int, pid: str, other: str, time: float, error: Error | None
     ) -> None:
         process = self._local(pid, place, (LINK_DOWN, pid, other, time, error))
-        if process is not None and self._untie(process, other) and error is not None:
-            process.link_down(Event(EXIT, other, time, None, error))
+        if process is None:
+            return
+        exit = Event(EXIT, other, time, None, error)
+        stand_in = self._stand_ins.get(other)
+        if error is not None and stand_in is not None:
+            # All that are tied to it are told, so that EXIT comes first (SEMANTICS 8.4): of a
+            # monitor that is younger than the link its home may not have heard in time.
+            self._end(stand_in, exit)
+        elif self._untie(process, other) and error is not None:
+            process.link_down(exit)
 
     def _on_link_failing(
         self, place: int, pid: str, other: str, time: float, error: Error | None
@@ -453,7 +513,9 @@ class Exchange:
 
     def _on_look(self, place: int, pid: str) -> None:
         process = self._local(pid, place, (LOOK, pid))
-        if process is not None:
+        if process is None:
+            self._tell_dead(place, pid)
+        else:
             process.when_waiting(lambda: self._post.post(place, (WAITS, pid)))
 
     def _on_waits(self, place: int, pid: str) -> None:
@@ -473,8 +535,9 @@ class Exchange:
     def place_down(self, place: int, error: Error) -> None:
         """A place is lost, and every process that it had. SEMANTICS 9.6, 11.2."""
         self.places.discard(place)
+        self._lost.add(place)
         self.events.place_down(place)
-        self.unborn.place_down(place)
+        held = self.unborn.place_down(place)
         self._serials.pop(place, None)
         self.credit.place_down(place)
         for key, watcher in list(self._watchers.items()):
@@ -489,6 +552,7 @@ class Exchange:
         for one in lost:
             if one.alive:
                 self._end(one, Event(EXIT, one.pid, now, None, error))
+        self._hand_on(held)
 
 
 def _decides(pid: str, other: str) -> bool:

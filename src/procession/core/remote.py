@@ -119,8 +119,11 @@ class RemoteProcess:
 
     @watcher.setter
     def watcher(self, watcher: Watcher | None) -> None:
-        before, self._watcher = self._watcher, watcher
-        if self._exchange is not None and not self.more_watchers:
+        before = self._watcher
+        if self._exchange is not None and watcher is None and self.more_watchers:
+            watcher, _ = self.more_watchers.popitem()  # so that the last one is always in here
+        self._watcher = watcher
+        if self._exchange is not None:
             if before is None and watcher is not None:
                 self._exchange.ask(self, WATCH)
             elif watcher is None and before is not None:

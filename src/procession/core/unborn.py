@@ -39,11 +39,14 @@ class Unborn:
         """A place may spawn here from now on."""
         self._last.setdefault(place, 0)
 
-    def place_down(self, place: int) -> None:
-        """A place is lost: what it was about to spawn will never run."""
+    def place_down(self, place: int) -> list[tuple[int, Frame]]:
+        """A place is lost: what it was about to spawn will never run. What was held for that."""
         self._last.pop(place, None)
+        held = []
         for pid in [pid for pid in self._held if self._creator(pid) == place]:
-            self._count -= len(self._held.pop(pid))
+            held += self._held.pop(pid)
+        self._count -= len(held)
+        return held
 
     def hold(self, pid: str, place: int, frame: Frame) -> bool:
         """Keep a frame until the process is there. False if too many are kept already."""

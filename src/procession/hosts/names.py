@@ -73,9 +73,15 @@ class WorkerNames(NameRegistry):
 
     def published(self, name: str, pid: str | None) -> None:
         """The parent says who has a name now."""
-        before = self._kernel.processes.get(self._pids.pop(name, ""))
+        owner = self._pids.pop(name, "")
+        before = self._kernel.processes.get(owner)
         if before is not None and before.names:
             before.names.pop(name, None)
+        early = self._early.get(owner)
+        if early is not None and name in early:
+            early.remove(name)
+            if not early:
+                del self._early[owner]
         if pid is None:
             return
         self._pids[name] = pid
@@ -85,10 +91,10 @@ class WorkerNames(NameRegistry):
         process = self._kernel.processes.get(pid)
         if process is not None:
             self._own(process, name)
-        elif pid in exchange.unborn:
-            self._early.setdefault(pid, []).append(name)
-        else:  # it had ended before the name came
+        elif exchange.has_ended(pid):  # before the name came
             self._tell("released", name, pid)
+        else:
+            self._early.setdefault(pid, []).append(name)
 
     def register(self, name: str, process: Peer) -> None:
         """Give a name to a process; again to the same one does nothing."""
@@ -97,7 +103,7 @@ class WorkerNames(NameRegistry):
             self._ask("register", name, process.pid)
         except AlreadyExists as error:
             owner = (error.details or {}).get("pid")
-            if owner is None or self._process(owner) is not None:
+            if owner is None or not self._exchange.has_ended(owner):
                 raise
             # It has ended, which the parent has not heard of yet.
             self._tell("released", name, owner)
@@ -140,7 +146,7 @@ class WorkerNames(NameRegistry):
 
     def forsake_unborn(self) -> None:
         """A place is lost: what it was about to spawn here will never run."""
-        for pid in [pid for pid in self._early if pid not in self._exchange.unborn]:
+        for pid in [pid for pid in self._early if self._exchange.has_ended(pid)]:
             self.forsake(pid)
 
     def release(self, process: Peer) -> None:
