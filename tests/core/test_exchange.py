@@ -582,7 +582,7 @@ TestExchanges.pytestmark = [
     pytest.mark.timeout(600),  # to shrink a failure takes its time
     pytest.mark.semantics(
         *("5.1", "5.2", "5.6", "6.1", "6.2", "6.8", "7.2", "8.4", "9.1", "9.2", "9.3", "9.4"),
-        *("9.5", "9.6", "9.7", "10.1", "10.2", "12.1", "12.3"),
+        *("9.5", "9.7", "10.1", "10.2", "12.1", "12.3"),
     ),
 ]
 TestExchanges.settings = settings(

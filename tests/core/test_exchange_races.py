@@ -64,7 +64,7 @@ def test_ties_to_a_process_that_cannot_be_started_end_also_if_they_came_before_i
     assert scene.heard(0) == [(EXIT, not_found(pid)), (LINK_DOWN, not_found(pid))]
 
 
-@pytest.mark.semantics("9.6", "9.7")
+@pytest.mark.semantics("9.7")
 def test_ties_to_a_process_whose_spawn_was_lost_with_its_creator_end(scene):
     pid = scene.spawn(1, 2)
     kernel = scene.network.places[0].kernel
