@@ -586,7 +586,7 @@ TestExchanges.pytestmark = [
     ),
 ]
 TestExchanges.settings = settings(
-    max_examples=400,
+    max_examples=250,
     stateful_step_count=60,
     deadline=None,
     print_blob=True,

@@ -109,6 +109,7 @@ class Exchange:
         self.places: set[int] = set()
         """The other places that are up."""
         self._lost: set[int] = set()
+        """Those that were up once. Their numbers are never used again."""
         self._kernel = kernel
         self._post = post
         self._on_lost = on_lost
