@@ -131,7 +131,7 @@ class Actor(Process):
             channel.enlist(self)
             self.parked = self.receiving = channel
 
-    def kill(self, error):
+    def kill(self, error, cleanup=None):
         details = error.details
         if error.message == LINK_FAILURE and details:
             self.look_at_events()
