@@ -190,6 +190,11 @@ def rebuild(cls: type[Error], message: str, retryable: bool | None, details: Any
     return error
 
 
+def not_found(pid: str) -> NotFound:
+    """The error of who wants something of a process that has ended, or never was."""
+    return NotFound(f"process not found: {pid}")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint to append to an error about an unknown word; empty when nothing is near."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -13,11 +13,6 @@ nobody has to ask. The frames from one place to another arrive in order.
 A process can be sent to before its SPAWN has come, by somebody who has heard of its PID: since
 the spawns of one place arrive in order, what is for a later number than the last one is held.
 
-Links. Both ends of a link may tie and untie it at the same time. The end with the smaller PID
-decides: what the other one asks for counts when it arrives there, and is acknowledged by TIED.
-Until then the other end heeds nothing that it hears of this link, since that is older. So both
-ends agree as soon as nothing is under way.
-
 Credit. A sender is told of a full mailbox (SEMANTICS 6.8), also in another place: each place may
 send a process as many messages as its mailbox holds, and the home of the process gives that
 credit back, in large pieces, as they are received. What was sent on credit is never refused.
@@ -31,7 +26,14 @@ from weakref import WeakValueDictionary
 
 from procession.core import links
 from procession.core.credit import CreditLedger
-from procession.core.errors import Error, Invalid, LimitExceeded, NotFound, Unavailable
+from procession.core.errors import (
+    Error,
+    Invalid,
+    LimitExceeded,
+    NotFound,
+    Unavailable,
+    not_found,
+)
 from procession.core.event import EXIT, Event
 from procession.core.frames import (
     CALL,
@@ -63,6 +65,7 @@ from procession.core.pid import creator_of, parse_pid, place_of, serial_base
 from procession.core.process import Process
 from procession.core.relay import EventRelay
 from procession.core.remote import RemoteCaller, RemoteProcess, RemoteWatcher
+from procession.core.remote_links import RemoteLinks
 from procession.core.unborn import Unborn
 
 if TYPE_CHECKING:
@@ -70,7 +73,6 @@ if TYPE_CHECKING:
 
     from procession.core.kernel import Kernel
     from procession.core.message import ReplyTo
-    from procession.core.peer import Peer
 
 _STAND_INS = 10_000
 """How many stand-ins without ties are kept, and how many PIDs that are known to be dead."""
@@ -122,6 +124,7 @@ class Exchange:
         self._serials: dict[int, count[int]] = {}
         self.unborn = Unborn(place)
         self.credit = CreditLedger(self._give_credit)
+        self.links = RemoteLinks(self, post)
         self.events = EventRelay(post, self.places, on_lost)
         self._handlers: dict[int, Callable[..., None]] = {
             MESSAGE: self._on_message,
@@ -130,12 +133,12 @@ class Exchange:
             SPAWN: self._on_spawn,
             WATCH: self._on_watch,
             UNWATCH: self._on_unwatch,
-            LINK: self._on_link,
-            UNLINK: self._on_unlink,
-            TIED: self._on_tied,
+            LINK: self.links.on_link,
+            UNLINK: self.links.on_unlink,
+            TIED: self.links.on_tied,
             EXITED: self._on_exited,
-            LINK_DOWN: self._on_link_down,
-            LINK_FAILING: self._on_link_failing,
+            LINK_DOWN: self.links.on_link_down,
+            LINK_FAILING: self.links.on_link_failing,
             DOOM: self._on_doom,
             CANCEL: self._on_cancel,
             CREDIT: self._on_credit,
@@ -160,6 +163,14 @@ class Exchange:
         if place not in self.places:
             return None
         return self._stand_in(pid, place, parsed.host)
+
+    def stand_in_of(self, pid: str) -> RemoteProcess | None:
+        """The stand-in for a PID, if there is one by now."""
+        return self._stand_ins.get(pid)
+
+    def now(self) -> float:
+        """The wall clock, with which events are stamped."""
+        return self._kernel.now()
 
     def _stand_in(self, pid: str, place: int, host_id: str) -> RemoteProcess:
         if len(self._stand_ins) >= self._crowd:
@@ -200,7 +211,7 @@ class Exchange:
             if named:  # others may know it by its name, and its home must not wait for its SPAWN
                 assert order.name is not None
                 self._kernel.names.unregister(order.name)
-                self._post.post(place, (EXITED, pid, self._kernel.now(), None, _dead(pid)))
+                self._post.post(place, (EXITED, pid, self._kernel.now(), None, not_found(pid)))
             self._forget(process)
             raise
         return process
@@ -243,22 +254,6 @@ class Exchange:
         """Ask its place for something that a frame with its PID and no more than `args` says."""
         self._post.post(process.place, (what, process.pid, *args))
 
-    def tie(self, process: RemoteProcess, one: Peer, what: int) -> None:
-        """It was linked to a process here, or the link was undone: LINK or UNLINK."""
-        if not _decides(one.pid, process.pid):
-            if process.asked is None:
-                process.asked = {}
-            process.asked[one.pid] = process.asked.get(one.pid, 0) + 1
-        self._post.post(process.place, (what, process.pid, one.pid))
-
-    def link_down(self, process: RemoteProcess, exit: Event, what: int = LINK_DOWN) -> None:
-        """A process here that it is linked to has ended; or it is going to, with LINK_FAILING."""
-        frame: Frame = (what, process.pid, exit.sender, exit.time, exit.error)
-        try:
-            self._post.post(process.place, frame)
-        except Invalid as error:
-            self._post.post(process.place, (*frame[:-1], error))
-
     def tell_exit(self, watcher: RemoteWatcher, exit: Event) -> None:
         """A process here that is watched from there has ended."""
         self._watchers.pop((watcher.pid, watcher.place), None)
@@ -276,7 +271,7 @@ class Exchange:
         for frame in frames:
             handlers[frame[0]](place, *frame[1:])
 
-    def _local(self, pid: str, place: int, frame: Frame) -> Process | None:
+    def local(self, pid: str, place: int, frame: Frame) -> Process | None:
         """The process here; None if it is dead, or not born yet: then the frame is held."""
         process = self._kernel.processes.get(pid)
         if isinstance(process, Process):
@@ -288,7 +283,7 @@ class Exchange:
     def _tell_dead(self, place: int, pid: str) -> None:
         """Whoever wants something of a process that has ended is told, unless it is held."""
         if pid not in self.unborn:
-            self._post.post(place, (EXITED, pid, self._kernel.now(), None, _dead(pid)))
+            self._post.post(place, (EXITED, pid, self._kernel.now(), None, not_found(pid)))
 
     def _hand_on(self, held: list[tuple[int, Frame]]) -> None:
         """Act on the frames that were held for a process: it is there, or never will be."""
@@ -318,7 +313,7 @@ class Exchange:
     def _on_message(
         self, place: int, pid: str, sender: str | None, topic: str, payloads: list[Any]
     ) -> None:
-        process = self._local(pid, place, (MESSAGE, pid, sender, topic, payloads))
+        process = self.local(pid, place, (MESSAGE, pid, sender, topic, payloads))
         if process is None:
             self._tell_dead(place, pid)
             return
@@ -343,13 +338,13 @@ class Exchange:
     def _on_call(
         self, place: int, pid: str, sender: str | None, topic: str, payload: Any, call: int
     ) -> None:
-        process = self._local(pid, place, (CALL, pid, sender, topic, payload, call))
+        process = self.local(pid, place, (CALL, pid, sender, topic, payload, call))
         if process is None:
             self._tell_dead(place, pid)
             return
         caller = RemoteCaller(self, place, call)
         if process.ending:
-            caller.answer(_dead(pid))
+            caller.answer(not_found(pid))
             return
         process.mailbox.admit(sender, topic, payload, caller)
         self.credit.owe(process, place, (payload,))
@@ -384,7 +379,7 @@ class Exchange:
         self._hand_on(held)
 
     def _on_watch(self, place: int, pid: str) -> None:
-        process = self._local(pid, place, (WATCH, pid))
+        process = self.local(pid, place, (WATCH, pid))
         if place not in self.places:
             return  # it is lost, and this frame was held
         if process is not None:
@@ -399,70 +394,19 @@ class Exchange:
         if watcher is not None:
             links.unwatch(watcher, watcher.process)
 
-    def _on_link(self, place: int, pid: str, other: str) -> None:
-        process = self._local(pid, place, (LINK, pid, other))
-        if process is not None and not process.ending:
-            stand_in = self.find(other)
-            if stand_in is None and place in self.places:
-                # It has ended since, which was heard while this frame was held. What has become
-                # of the link is still to come: LINK_DOWN, or UNLINK.
-                stand_in = RemoteProcess(self, other, place, 0, 0)
-                stand_in.gone()
-            if stand_in is not None and self._heeds(process, stand_in):
-                for one, two in ((process, stand_in), (stand_in, process)):
-                    if one.links is None:
-                        one.links = {}
-                    one.links[two.pid] = two
-            self._acknowledge(place, pid, other)
-        elif pid not in self.unborn:
-            self._acknowledge(place, pid, other)
-            self._post.post(place, (LINK_DOWN, other, pid, self._kernel.now(), _dead(pid)))
-
-    def _on_unlink(self, place: int, pid: str, other: str) -> None:
-        process = self._local(pid, place, (UNLINK, pid, other))
-        if process is not None:
-            stand_in = self._stand_ins.get(other)
-            if stand_in is None or self._heeds(process, stand_in):
-                self._untie(process, other)
-        if pid not in self.unborn:
-            self._acknowledge(place, pid, other)
-
-    @staticmethod
-    def _heeds(process: Process, stand_in: RemoteProcess) -> bool:
-        """Whether what the other end says of a link is news."""
-        return stand_in.asked is None or process.pid not in stand_in.asked
-
-    def _acknowledge(self, place: int, pid: str, other: str) -> None:
-        if _decides(pid, other):
-            self._post.post(place, (TIED, other, pid))
-
-    def _on_tied(self, place: int, pid: str, other: str) -> None:
-        stand_in = self._stand_ins.get(other)
-        if stand_in is not None and stand_in.asked and pid in stand_in.asked:
-            stand_in.asked[pid] -= 1
-            if not stand_in.asked[pid]:
-                del stand_in.asked[pid]
-
-    def _untie(self, process: Process, other: str) -> bool:
-        stand_in = process.links.pop(other, None) if process.links else None
-        if stand_in is None:
-            return False
-        if stand_in.links:
-            stand_in.links.pop(process.pid, None)
-        return True
-
     def _on_exited(
         self, place: int, pid: str, time: float, result: Any, error: Error | None
     ) -> None:
         stand_in = self._stand_ins.get(pid)
         if stand_in is not None:
-            self._end(stand_in, Event(EXIT, pid, time, result, error))
+            self.end(stand_in, Event(EXIT, pid, time, result, error))
         elif pid in self.unborn:  # it was to run here, but its SPAWN could not be sent
             held = self.unborn.born(pid)
             self._kernel.names.forsake(pid)
             self._hand_on(held)
 
-    def _end(self, process: RemoteProcess, exit: Event) -> None:
+    def end(self, process: RemoteProcess, exit: Event) -> None:
+        """A process of another place has ended: tell all here whom it concerns."""
         process.gone()
         self._forget(process)
         if process.names:
@@ -472,30 +416,8 @@ class Exchange:
             del self._dead[next(iter(self._dead))]
         links.sever(process, exit)
 
-    def _on_link_down(
-        self, place: int, pid: str, other: str, time: float, error: Error | None
-    ) -> None:
-        process = self._local(pid, place, (LINK_DOWN, pid, other, time, error))
-        if process is None:
-            return
-        exit = Event(EXIT, other, time, None, error)
-        stand_in = self._stand_ins.get(other)
-        if error is not None and stand_in is not None:
-            # All that are tied to it are told, so that EXIT comes first (SEMANTICS 8.4): of a
-            # monitor that is younger than the link its home may not have heard in time.
-            self._end(stand_in, exit)
-        elif self._untie(process, other) and error is not None:
-            process.link_down(exit)
-
-    def _on_link_failing(
-        self, place: int, pid: str, other: str, time: float, error: Error | None
-    ) -> None:
-        process = self._local(pid, place, (LINK_FAILING, pid, other, time, error))
-        if process is not None and process.links and other in process.links:
-            process.link_failing(Event(EXIT, other, time, None, error))
-
     def _on_doom(self, place: int, pid: str, error: Error, cleanup: float | None) -> None:
-        process = self._local(pid, place, (DOOM, pid, error, cleanup))
+        process = self.local(pid, place, (DOOM, pid, error, cleanup))
         if process is not None:
             process.doom(error, cleanup)
 
@@ -508,12 +430,12 @@ class Exchange:
         deadline: float | None,
         or_end: bool,
     ) -> None:
-        process = self._local(pid, place, (CANCEL, pid, sender, reason, deadline, or_end))
+        process = self.local(pid, place, (CANCEL, pid, sender, reason, deadline, or_end))
         if process is not None:
             process.ask_to_stop(sender, reason, deadline, or_end)
 
     def _on_look(self, place: int, pid: str) -> None:
-        process = self._local(pid, place, (LOOK, pid))
+        process = self.local(pid, place, (LOOK, pid))
         if process is None:
             self._tell_dead(place, pid)
         else:
@@ -552,14 +474,5 @@ class Exchange:
         now = self._kernel.now()
         for one in lost:
             if one.alive:
-                self._end(one, Event(EXIT, one.pid, now, None, error))
+                self.end(one, Event(EXIT, one.pid, now, None, error))
         self._hand_on(held)
-
-
-def _decides(pid: str, other: str) -> bool:
-    """Whether the end of a link with this PID decides what counts, and not the other one."""
-    return pid < other
-
-
-def _dead(pid: str) -> NotFound:
-    return NotFound(f"process not found: {pid}")

@@ -24,6 +24,7 @@ from procession.core.errors import (
     NotFound,
     ProcessTerminated,
     did_you_mean,
+    not_found,
 )
 from procession.core.event import EXIT, Event
 from procession.core.frames import PARENT
@@ -312,7 +313,7 @@ class Kernel:
             process = self.exchange.find(dest)
         if process is None:
             if parse_pid(dest):
-                raise NotFound(f"process not found: {dest}")
+                raise not_found(dest)
             raise NotFound(f"could not resolve {dest!r}: no process has that name")
         return process
 

@@ -132,12 +132,12 @@ class RemoteProcess:
     def linked(self, one: Peer) -> None:
         """A process here was linked to it."""
         if self._exchange is not None:
-            self._exchange.tie(self, one, LINK)
+            self._exchange.links.tie(self, one, LINK)
 
     def unlinked(self, one: Peer) -> None:
         """The link is undone."""
         if self._exchange is not None:
-            self._exchange.tie(self, one, UNLINK)
+            self._exchange.links.tie(self, one, UNLINK)
 
     def down(self, exit: Event) -> None:
         """Nothing: what it monitors is known to its home, which watches it from there."""
@@ -145,13 +145,13 @@ class RemoteProcess:
     def link_failing(self, exit: Event) -> bool:
         """A process here that was linked to it is going to fail. Its home knows if it traps."""
         if self._exchange is not None:
-            self._exchange.link_down(self, exit, LINK_FAILING)
+            self._exchange.links.link_down(self, exit, LINK_FAILING)
         return True
 
     def link_down(self, exit: Event) -> None:
         """A process here that was linked to it has ended; with an error, or it is only untied."""
         if self._exchange is not None:
-            self._exchange.link_down(self, exit)
+            self._exchange.links.link_down(self, exit)
 
     # -- ending --------------------------------------------------------------------------------
 
