@@ -30,7 +30,14 @@ _FILES = ("time", "json", "logger", "io", "env", "uuid", "ctx", "funcs", "events
 MODULES = (*GLOBALS, *_FILES)
 """What an entry may list in `modules`."""
 
-PARTS = (*_FILES, "time_layout", "check")
+_PARTS_OF_TIME = ("object", "layout", "duration", "zone", "instant", "alarm")
+_PARTS_OF_JSON = ("value", "keywords", "pattern", "schema")
+PARTS = (
+    *_FILES,
+    *(f"time_{part}" for part in _PARTS_OF_TIME),
+    *(f"json_{part}" for part in _PARTS_OF_JSON),
+    "check",
+)
 """Every file of the folder: those that are required by another one are not for programs."""
 
 _HALVES: dict[str, tuple[type[Part], str]] = {
@@ -38,7 +45,7 @@ _HALVES: dict[str, tuple[type[Part], str]] = {
     "logger": (Logs, "enabled write"),
     "io": (Terminal, "is_here args write flush read read_line"),
     "env": (Environment, "get get_all"),
-    "uuid": (Uuids, "v1 v3 v4 v5 v7 validate parse version format"),
+    "uuid": (Uuids, "v1 v3 v4 v5 v7 validate parse version variant format"),
     "ctx": (Context, "get all"),
     "funcs": (Calls, "start waiting outcome is_complete is_canceled channel cancel"),
     "events": (Events, "subscribe send"),

@@ -1,6 +1,6 @@
 -- The calendar, and Go's layouts: a time written as "2006-01-02 15:04:05" says how others are written and read.
 --
--- Pure functions over plain fields; time.lua knows instants and zones. The rules, down to the wording
+-- Pure functions over plain fields; time_instant.lua and time_zone.lua know the rest. The rules, down to the wording
 -- of the errors, are those of Go's time/format.go. Every step of a parse moves forward in the value,
 -- so the cost is linear in layout and value.
 
