@@ -51,7 +51,9 @@ function kit.traceback_of(co)
   return (cleaned(raw_traceback(co, nil, 0)))
 end
 
--- Modules are loaded when somebody first needs them.
+-- Modules are loaded when somebody first needs them. Those for JSON Schema may work for long, and on nothing
+-- that processes share: they run like a program's own code, so they are interrupted.
+local INTERRUPTED = "^json_"
 function kit.module(name)
   local module = kit.modules[name]
   if module == nil then
@@ -59,7 +61,8 @@ function kit.module(name)
     if source == nil then
       return nil
     end
-    module = assert(load(source, "=[procession] " .. name, "t"))(kit)
+    local place = (name:find(INTERRUPTED) and "=[library] " or "=[procession] ") .. name
+    module = assert(load(source, place, "t"))(kit)
     kit.modules[name] = module
   end
   return module
