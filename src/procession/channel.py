@@ -44,8 +44,8 @@ async def select(
     """Wait until one case can go on, and let it. Exactly one goes on; the first listed wins.
 
     A case is a channel (to receive from), `ch.case_receive()` or `ch.case_send(value)`. The
-    result has `channel` (the same object), `value` and `ok` (False: it is closed). With `default`
-    it never waits: if nothing is ready, the result has `default` set and no channel. Raises
-    Invalid for what is no case, ChannelClosed for a send on a closed channel.
+    result has `channel` (the same object), `value`, received or sent, and `ok` (False: it is
+    closed). With `default` it never waits: if nothing is ready, the result has `default` set and
+    no channel. Raises Invalid for what is no case, ChannelClosed for a send on a closed channel.
     """
     return await _core.select(current_scheduler(), cases, default=default)

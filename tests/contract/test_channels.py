@@ -235,6 +235,7 @@ def test_select_sends_to_a_waiting_receiver(within):
         got = await channel.select(channel.new(), out.case_send("x"))
         assert got.channel is out
         assert got.ok
+        assert got.value == "x"
         assert await receiver == "x"
 
     within(body)

@@ -1008,7 +1008,7 @@ class Machine(RuleBasedStateMachine):
             assert got.channel is None
             return
         index, value = wait.outcome
-        pipe, direction, _ = arms[index]
+        pipe, direction, sent = arms[index]
         if value is CLOSED and (plain or direction == "put"):
             assert kind is ChannelClosed
             return
@@ -1020,7 +1020,7 @@ class Machine(RuleBasedStateMachine):
         if direction == "take" and value is not CLOSED:
             self.receive(me, pipe, value, got)
         else:
-            assert got is None
+            assert got == (sent if direction == "put" and not plain else None)
 
     def receive(self, me, pipe, value, got):
         """Compare what was received with what should have been."""

@@ -367,11 +367,11 @@ class SendCase(Generic[T]):
         """What the select returns for this case."""
         if value is CLOSED:
             raise _send_on_closed()
-        return Selected(self.channel, None, ok=True)
+        return Selected(self.channel, self.value, ok=True)
 
 
 class Selected(Generic[T]):
-    """How a select ended: the channel, the value received, and `ok` (False: it was closed).
+    """How a select ended: the channel, the value received or sent, and `ok` (False: it was closed).
 
     With `default`, nothing was ready: there is no channel.
     """
