@@ -20,6 +20,7 @@ entries:
   - {name: own, kind: process.host, host: {lua: {state: own}}}
   - {name: small, kind: process.host, host: {mailbox: 2}}
   - {name: wippy, kind: process.host, host: {lua: {compat: wippy}}}
+  - {name: wippy_own, kind: process.host, host: {lua: {compat: wippy, state: own}}}
   - {name: terminal, kind: terminal.host}
 """
 # What test programs need again and again.

@@ -81,6 +81,134 @@ def test_the_channel_of_a_future_gets_the_result_and_closes(functions, host):
     functions.run(host)
 
 
+def test_a_call_that_exceeds_its_time_out_fails_and_ends_the_function(functions, host):
+    functions.add(
+        "main",
+        """
+        process.listen("started")
+        local hasty = funcs.new():with_options({timeout = "10ms"})
+        local value, err = hasty:call("app:stays", process.pid())
+        failed("Timeout", "within 0.01 seconds", value, err)
+        equal(err:retryable(), true)
+        failed("NotFound", "", process.registry.lookup("stays"))
+        local future = hasty:async("app:stays", process.pid())
+        local _, ok = future:channel():receive()
+        equal(ok, false)
+        failed("Timeout", "", future:await())
+        equal(future:is_canceled(), false)
+        local builder = process.with_options({timeout = "10ms"})
+        failed("Timeout", "", builder:exec("app:stays", nil, process.pid()))
+        failed("NotFound", "", process.registry.lookup("stays"))
+        """,
+    )
+    functions.run(host)
+
+
+def test_options_are_added_to_those_before_and_bound_what_ends_in_time(functions, host):
+    functions.add("ends", "return 1")
+    functions.add(
+        "main",
+        """
+        local executor = funcs.new():with_options({timeout = time.HOUR, retries = 1})
+        equal(executor:call("app:add", 1, 2), 3)
+        local hasty = executor:with_options({timeout = "1ms"}):with_context({user = "u1"})
+        failed("Timeout", "", hasty:call("app:stays", process.pid()))
+        local patient = hasty:with_options({timeout = "1h"})
+        equal(patient:call("app:context").user, "u1")
+        failed("Conflict", "no", patient:call("app:fails"))
+        local builder = process.with_options({}):with_options({timeout = "1h"})
+        equal(builder:exec("app:add", nil, 1, 2), 3)
+        local pid = builder:spawn_monitored("app:ends", nil)
+        equal(process.events():receive().from, pid)
+        """,
+    )
+
+    async def boot():
+        async with Node(functions.folder) as node:
+            await node.exec("app:main", f"app:{host}")
+            return node.statistics()["timers"]
+
+    assert asyncio.run(boot()) == 0
+
+
+def test_options_must_make_sense(holds):
+    holds("""
+      for _, f in ipairs({
+        function(options) process.with_options(options) end,
+        function(options) process.with_name("x"):with_options(options) end,
+        function(options) funcs.new():with_options(options) end,
+      }) do
+        raises("to 'with_options' (table expected, got nil)", f)
+        raises("to 'with_options' (its keys are strings, not number)", f, {1})
+        raises("(timeout: duration expected, got table)", f, {timeout = {}})
+        raises("(timeout: it must be more than nothing)", f, {timeout = 0})
+        raises('(timeout: time: invalid duration "soon")', f, {timeout = "soon"})
+        raises("main.lua:", f, {timeout = "soon"})
+      end
+    """)
+
+
+def test_a_builder_executes_with_its_context_name_and_messages(functions, host):
+    functions.add(
+        "tells",
+        """
+        return {
+          context = ctx.all(),
+          first = process.listen("first"):receive(),
+          named = process.registry.lookup("built") == process.pid(),
+          args = arg,
+        }
+        """,
+        kind="function.lua",
+    )
+    functions.add(
+        "main",
+        """
+        local builder = process.with_context({user = "u1"}):with_name("built")
+        builder = builder:with_message("first", {1})
+        local got, err = builder:exec("app:tells", arg[1], "a", {2})
+        equal(err, nil)
+        equal(got.context.user, "u1")
+        equal(got.first[1], 1)
+        equal(got.named, true)
+        equal(got.args[1], "a")
+        equal(got.args[2][1], 2)
+        failed("NotFound", "", process.registry.lookup("built"))
+        equal(builder:exec("app:tells", nil).args[1], nil)
+        failed("Conflict", "no", builder:exec("app:fails", nil))
+        failed("NotFound", "host not found", builder:exec("app:tells", "app:nowhere"))
+        failed("NotFound", "did you mean", builder:exec("app:tell", nil))
+        failed("Invalid", "takes an entry and a host", builder:exec("app:tells"))
+        failed("Invalid", "cannot cross", builder:exec("app:tells", nil, print))
+        local odd = builder:with_context({f = print})
+        failed("Invalid", "cannot cross", odd:exec("app:tells", nil))
+        process.registry.register("taken")
+        failed("AlreadyExists", "", builder:with_name("taken"):exec("app:tells", nil))
+        raises("bad argument #1 to 'exec' (string expected", builder.exec, builder, 5, nil)
+        raises("bad argument #1 to 'exec' (process builder expected", builder.exec, {})
+        """,
+    )
+    functions.run(host, f"app:{host}")
+
+
+def test_what_a_builder_executes_ends_with_its_caller(functions, host):
+    functions.add("caller", 'process.with_name("x"):exec("app:stays", nil, arg[1])')
+    functions.add(
+        "main",
+        """
+        local started = process.listen("started")
+        local caller = process.spawn("app:caller", nil, process.pid())
+        local pid = started:receive()
+        process.monitor(pid)
+        process.terminate(caller)
+        local event = process.events():receive()
+        equal(event.from, pid)
+        equal(event.error:kind(), "Canceled")
+        """,
+    )
+    functions.run(host)
+
+
 def test_several_coroutines_can_await_one_future(functions, host):
     functions.add(
         "main",

@@ -173,6 +173,23 @@ def test_no_field_can_spoil_a_record(holds, caplog):
     assert other.getMessage() == "an error object"
 
 
+def test_what_a_record_says_itself_it_says_once(app):
+    app.add(
+        "main",
+        """
+        logger:info("x", {pid = process.pid(), entry = process.id()})
+        logger:info("y", {pid = "another", entry = "another"})
+        """,
+    )
+    x, y = map(json.loads, app.type_in(log_format="json").stderr.splitlines())
+    assert "field_pid" not in x
+    assert "field_entry" not in x
+    assert (x["pid"], x["entry"]) == (y["pid"], "app:main")
+    assert (y["field_pid"], y["field_entry"]) == ("another", "another")
+    text = app.type_in().stderr.decode().splitlines()[0]
+    assert text.count("|0x") == 1
+
+
 def test_logger_refuses_what_is_no_message_and_no_fields(holds):
     holds("""
       raises("bad argument #1 to 'info' (string expected, got nil)", logger.info)
@@ -268,6 +285,17 @@ def test_a_uuid_can_be_taken_apart(holds):
     assert set(parts[2]) == {"uuid", "version", "variant"}
 
 
+def test_the_variant_of_a_uuid_says_whose_layout_it_has(holds):
+    holds("""
+      equal(uuid.variant(uuid.v4()), "RFC4122")
+      equal(uuid.variant("00000000-0000-0000-0000-000000000000"), "NCS")
+      equal(uuid.variant("00000000-0000-0000-c000-000000000000"), "Microsoft")
+      equal(uuid.variant("00000000-0000-0000-e000-000000000000"), "Future")
+      failed("Invalid", "not a UUID", uuid.variant("x"))
+      raises("bad argument #1 to 'variant' (string expected, got nil)", uuid.variant)
+    """)
+
+
 def test_uuid_formats_and_validates(holds):
     holds("""
       local text = "6BA7B810-9dad-11d1-80b4-00c04fd430c8"
@@ -357,17 +385,6 @@ def test_no_process_can_change_a_module_for_another(app, host):
         """,
     )
     app.run(host)
-
-
-def test_what_stands_for_failure_is_nil_in_the_compatible_mode(app):
-    app.add(
-        "main",
-        """
-        equal(env.set("APP_X", "1"), nil)
-        equal(events.send("*", "k", "p"), nil)
-        """,
-    )
-    app.run("wippy")
 
 
 @pytest.mark.parametrize("module", ["check", "time_layout", "nothing"])

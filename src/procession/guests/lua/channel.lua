@@ -6,7 +6,8 @@ local kit = ...
 
 local type, error, select, next, setmetatable, rawget = type, error, select, next, setmetatable, rawget
 local yield, metatable_of = coroutine.yield, kit.metatable_of
-local host, new_error, collect, bad_argument = kit.host, kit.new_error, kit.collect, kit.bad_argument
+local host, collect, bad_argument = kit.host, kit.collect, kit.bad_argument
+local new_error, arrived_error = kit.new_error, kit.arrived_error
 local SEND, SELECT = kit.marks.SEND, kit.marks.SELECT
 local channel_metatable = kit.object_metatable
 
@@ -53,8 +54,10 @@ local function received(tag, a, b, c, d, e, f, g, h, i)
     return kit.new_message(a, b, carried(d, e), c), true
   elseif tag == "event" then
     return kit.new_event(a, b, c, carried(d, e), carried(f, g), h, i), true
+  elseif tag == "payload" then
+    return kit.new_payload(carried(a, b)), true
   elseif tag == "error" then
-    error(new_error(a, b, c, carried(d, e), kit.traceback(2)), 0)
+    error(arrived_error(a, b, c, carried(d, e), kit.traceback(2)), 0)
   end
   return collect(tag), true
 end
@@ -62,7 +65,7 @@ end
 -- Of the answer to what either succeeds with a value or fails with an error object.
 function kit.answered(failed, tag, a, b, c, d, e)
   if tag == "error" then
-    return failed, new_error(a, b, c, carried(d, e), kit.traceback(2))
+    return failed, arrived_error(a, b, c, carried(d, e), kit.traceback(2))
   elseif tag == true then
     return a, nil
   end
@@ -78,7 +81,7 @@ function kit.outcome(failed, ok, a, b, c, d, e)
     if type(a) == "table" then
       return failed, a
     end
-    return failed, new_error(a, b, c, carried(d, e), kit.traceback(2))
+    return failed, arrived_error(a, b, c, carried(d, e), kit.traceback(2))
   end
   error(a, 2)
 end
@@ -169,7 +172,7 @@ end
 
 local function invalid_case(index, v)
   local text = "select case " .. index .. " is of type " .. kit.type_name(v) .. ": give ch:case_receive() or ch:case_send(value)"
-  error(new_error("Invalid", text, nil, nil, kit.traceback(3)), 3)
+  error(kit.invalid(text), 3)
 end
 
 function channel.select(cases)

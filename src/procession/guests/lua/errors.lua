@@ -1,9 +1,14 @@
 -- Error objects: kind, message, retryable, details, and the stack where they were made. SEMANTICS 2.
+--
+-- In the compatible mode an error may be of no particular kind, and what wraps it is told apart from its
+-- message: see docs/reference/lua/wippy.md.
 
 local kit = ...
 
-local type, error, setmetatable, getmetatable, rawget = type, error, setmetatable, getmetatable, rawget
-local tostring, traceback, next, find = tostring, debug.traceback, next, string.find
+local type, error, setmetatable, rawget = type, error, setmetatable, rawget
+local tostring, next, tonumber = tostring, next, tonumber
+local find, gmatch, match = string.find, string.gmatch, string.match
+local compatible = kit.compatible
 
 local KINDS = {
   NOT_FOUND = "NotFound",
@@ -19,6 +24,17 @@ local KINDS = {
   TERMINATED = "Terminated",
   LIMIT_EXCEEDED = "LimitExceeded",
 }
+-- What differs in the compatible mode: the kind of an error that says none; what a call that fails gives
+-- before its error; and what `retryable()` says of our own errors whose cause cannot go away (those of
+-- Python are told by `Part.lasting`).
+local UNSPECIFIED = "Internal"
+kit.failed, kit.lasting = false, nil
+if compatible then
+  UNSPECIFIED = ""
+  KINDS.UNKNOWN = UNSPECIFIED
+  kit.failed, kit.lasting = nil, false
+end
+
 local KNOWN = {}
 for _, kind in next, KINDS do
   KNOWN[kind] = true
@@ -37,16 +53,32 @@ local function is_error(v)
 end
 kit.is_error = is_error
 
--- The fields are under numbers: a program sees the methods.
-local function new_error(kind, message, retryable, details, stack)
-  return setmetatable({ kind, message, retryable, details, stack }, Error)
+-- The fields are under numbers: a program sees the methods. `context` is what stands before the message.
+local function new_error(kind, message, retryable, details, stack, context)
+  return setmetatable({ kind, message, retryable, details, stack, context }, Error)
 end
 kit.new_error = new_error
 
--- What an error is made of, for whoever has to carry it elsewhere. A program may have written
--- anything into its own error object.
-local function parts(err)
-  local kind, message, retryable = rawget(err, 1), rawget(err, 2), rawget(err, 3)
+-- An error that comes from elsewhere. What it brings along of its stack is among its details; in the
+-- compatible mode those are only what its program has put there.
+kit.arrived_error = new_error
+if compatible then
+  function kit.arrived_error(kind, message, retryable, details, stack)
+    if type(details) == "table" and type(details.traceback) == "string" then
+      stack, details.traceback = details.traceback, nil
+    end
+    return new_error(kind, message, retryable, details, stack)
+  end
+end
+
+-- Of a call that can never be carried out as it is.
+function kit.invalid(message, details)
+  return new_error("Invalid", message, kit.lasting, details, kit.traceback(3))
+end
+
+-- What an error is made of. A program may have written anything into its own error object.
+local function own_parts(err)
+  local kind, message, retryable, details = rawget(err, 1), rawget(err, 2), rawget(err, 3), rawget(err, 4)
   if not KNOWN[kind] then
     kind = "Internal"
   end
@@ -56,7 +88,17 @@ local function parts(err)
   if type(retryable) ~= "boolean" then
     retryable = nil
   end
-  return kind, message, retryable, rawget(err, 4)
+  if compatible and type(details) == "table" and next(details) == nil then
+    details = nil
+  end
+  local context = rawget(err, 6)
+  return kind, message, retryable, details, type(context) == "string" and context or nil
+end
+
+-- The same for whoever has to carry it elsewhere: there its context is part of its message.
+local function parts(err)
+  local kind, message, retryable, details, context = own_parts(err)
+  return kind, context and context .. ": " .. message or message, retryable, details
 end
 kit.error_parts = parts
 
@@ -73,7 +115,7 @@ end
 
 function methods.message(err)
   check_self(err, "message")
-  local _, message = parts(err)
+  local _, message = own_parts(err)
   return message
 end
 
@@ -85,7 +127,8 @@ end
 
 function methods.details(err)
   check_self(err, "details")
-  return rawget(err, 4)
+  local _, _, _, details = own_parts(err)
+  return details
 end
 
 function methods.stack(err)
@@ -98,7 +141,7 @@ end
 function Error.__tostring(err)
   local kind, message, _, details = parts(err)
   if (kind == "Internal" or kind == "Canceled") and type(details) == "table" then
-    local name, trace = rawget(details, "type"), rawget(details, "traceback")
+    local name, trace = rawget(details, "type"), rawget(details, "traceback") or rawget(err, 5)
     if type(name) == "string" and type(trace) == "string" and name ~= kind and name ~= message then
       local shown = name .. ": "
       if find(trace, shown, 1, true) and not find(message, shown, 1, true) then
@@ -139,7 +182,9 @@ for name, kind in next, KINDS do
 end
 
 local function check_kind(kind, level)
-  if kind ~= nil and not KNOWN[kind] then
+  if compatible and KINDS[kind] then
+    return KINDS[kind] -- the name of the constant, "NOT_FOUND"
+  elseif kind ~= nil and not KNOWN[kind] then
     error("unknown error kind " .. tostring(kind) .. ": use a constant such as errors.NOT_FOUND", level + 1)
   end
   return kind
@@ -165,30 +210,60 @@ function errors.new(what, message)
   if retryable ~= nil and type(retryable) ~= "boolean" then
     error("bad argument #1 to 'new' (retryable is a boolean, not " .. type(retryable) .. ")", 2)
   end
-  return new_error(check_kind(kind, 2) or "Internal", message, retryable, details, kit.traceback(2))
+  return new_error(check_kind(kind, 2) or UNSPECIFIED, message, retryable, details, kit.traceback(2))
 end
 
 function errors.wrap(err, context)
   if context ~= nil and type(context) ~= "string" then
     error("bad argument #2 to 'wrap' (string expected, got " .. type(context) .. ")", 2)
   end
-  local kind, message, retryable, details = "Internal", nil, nil, nil
+  local kind, message, retryable, details, before = UNSPECIFIED, nil, nil, nil, nil
   if is_error(err) then
-    kind, message, retryable, details = parts(err)
+    kind, message, retryable, details, before = own_parts(err)
   elseif type(err) == "string" then
     message = err
   else
     error("bad argument #1 to 'wrap' (error or string expected, got " .. type(err) .. ")", 2)
   end
-  if context then
+  if context and compatible then
+    before = before and context .. ": " .. before or context
+  elseif context then
     message = context .. ": " .. message
   end
-  return new_error(kind, message, retryable, details, kit.traceback(2))
+  return new_error(kind, message, retryable, details, kit.traceback(2), before)
 end
 
 function errors.is(err, kind)
-  check_kind(kind, 2)
+  kind = check_kind(kind, 2)
   return is_error(err) and (parts(err)) == kind
+end
+
+-- One line of a stack as Lua writes it, `main.lua:5: in local 'f'` or `[C]: in function 'error'`.
+local function frame(line)
+  local place, what = match(line, "^(.-): in (.*)$")
+  if not place then
+    return { source = line }
+  end
+  local source, number = match(place, "^(.*):(%d+)$")
+  return { source = source or place, line = tonumber(number), name = match(what, "'(.*)'") }
+end
+
+-- Where an error was made, as data: `{frames = {{source=, line=, name=}, ...}}`, the innermost first; nil if
+-- that is not known, as of what another process has sent.
+function errors.call_stack(err)
+  if type(err) == "string" then
+    return nil
+  elseif not is_error(err) then
+    error("bad argument #1 to 'call_stack' (error expected, got " .. type(err) .. ")", 2)
+  end
+  local frames, n = {}, 0
+  for line in gmatch(methods.stack(err), "[^\n]+") do
+    if line ~= "stack traceback:" then
+      n = n + 1
+      frames[n] = frame(match(line, "^%s*(.-)%s*$"))
+    end
+  end
+  return n > 0 and { frames = frames } or nil
 end
 
 kit.globals.errors = errors

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core import alarm
 from procession.core.channel import Channel, ReceiveChannel
-from procession.core.errors import Error, Invalid, did_you_mean
+from procession.core.errors import Conflict, Error, Invalid, did_you_mean
 from procession.core.message import check_topic
 from procession.core.payload import copy_payload
 from procession.guests.lua.modules import PARTS
+from procession.guests.lua.modules.funcs import Call
 from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.process import LuaProcess
 from procession.guests.lua.state import Parcel, lua_file
@@ -28,6 +29,7 @@ from procession.guests.lua.values import from_scalar, text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from procession.core.peer import Peer
     from procession.guests.lua.guest import LuaGuest
 
 
@@ -57,6 +59,8 @@ def _as_is(value: Any) -> Any:
 
 class Functions(Part):
     """The functions for all Lua states of a node."""
+
+    lasting = frozenset(("Invalid", "PermissionDenied"))  # a process or a name may yet appear
 
     def __init__(self, guest: LuaGuest) -> None:
         super().__init__(guest)
@@ -106,7 +110,7 @@ class Functions(Part):
 
     def _make_send(self) -> Callable[..., Any]:
         """`send` of a scalar or of nothing: the hottest path, so without a lookup too many."""
-        kernel, names, failed = self.kernel, self._names, self.failed
+        kernel, names, failed = self.kernel, self._names, self.refused
         processes, scheduler = kernel.processes, kernel.scheduler
         as_text, resolve = self._text, kernel.resolve
 
@@ -130,7 +134,7 @@ class Functions(Part):
 
     def _make_send_copy(self) -> Callable[..., Any]:
         """`send` of what Lua has copied: a neighbour in the same state gets that very copy."""
-        kernel, names, failed = self.kernel, self._names, self.failed
+        kernel, names, failed = self.kernel, self._names, self.refused
         processes, scheduler = kernel.processes, kernel.scheduler
         as_text, resolve = self._text, kernel.resolve
 
@@ -192,6 +196,20 @@ class Functions(Part):
         extras: int | bool,
         *flat: Any,
     ) -> Any:
+        return self._spawn(entry, host, extras, flat, linked, monitored).pid.encode()
+
+    def _spawn(
+        self,
+        entry: bytes,
+        host: bytes | bool,
+        extras: int | bool,
+        flat: tuple[Any, ...],
+        linked: bool = False,
+        monitored: bool = False,
+        *,
+        to_execute: bool = False,
+    ) -> Peer:
+        """Start a process, with what a builder adds to it: a parcel, or False."""
         me = self.me()
         context: Any = None
         name: Any = False
@@ -210,11 +228,12 @@ class Functions(Part):
             monitored,
             name=None if name is False else name,
             heritage=context or None,
+            to_execute=to_execute,
         )
         for topic, count, values in messages:
             payload = values if isinstance(values, list) else [None] * count
             kernel.send(me, process.pid, topic, tuple(payload))
-        return process.pid.encode()
+        return process
 
     @answering
     def exec(self, entry: bytes, host: bytes | bool, *flat: Any) -> Any:
@@ -224,9 +243,23 @@ class Functions(Part):
         return partial(self.kernel.execute, me, self._text(entry), host_id, args)
 
     @answering
+    def exec_with(
+        self,
+        entry: bytes,
+        host: bytes | bool,
+        extras: int,
+        seconds: float | bool,
+        *flat: Any,
+    ) -> Any:
+        process = self._spawn(entry, host, extras, flat, to_execute=True)
+        return Call(self.me(), process, None if seconds is False else seconds).outcome
+
+    @answering
     def upgrade(self, entry: bytes | None, *flat: Any) -> Any:
         me = self.me()
         args = tuple(self.values(flat))
+        if me.upgradable is False:
+            raise Conflict("this process has set its option upgradable to false")
         return True, self.kernel.upgrade(me, None if entry is None else self._text(entry), args)
 
     # -- watching, ending, names -----------------------------------------------------------------
@@ -262,11 +295,16 @@ class Functions(Part):
         self.kernel.cancel(self.me(), self._text(dest), why, seconds)
         return True
 
-    def set_trap_links(self, flag: bool) -> None:
-        self.me().trap_links = flag
+    def set_options(self, trap_links: bool | None, upgradable: bool | None = None) -> None:
+        me = self.me()
+        if trap_links is not None:
+            me.trap_links = trap_links
+        if upgradable is not None:
+            me.upgradable = upgradable
 
-    def get_trap_links(self) -> bool:
-        return self.me().trap_links
+    def get_options(self) -> tuple[bool, bool | None]:
+        me = self.me()
+        return me.trap_links, me.upgradable
 
     @answering
     def register(self, name: bytes, pid: bytes | None = None) -> Any:

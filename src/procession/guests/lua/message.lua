@@ -2,7 +2,7 @@
 
 local kit = ...
 
-local type, next, setmetatable = type, next, setmetatable
+local type, next, select, setmetatable = type, next, select, setmetatable
 local rawget, rawlen, math_type, tostring = rawget, rawlen, math.type, kit.tostring
 local metatable_of, format = kit.metatable_of, string.format
 local is_error, new_error = kit.is_error, kit.new_error
@@ -68,6 +68,10 @@ function Payload.__concat(a, b)
   return payload_text(a) .. payload_text(b)
 end
 
+function kit.new_payload(value)
+  return setmetatable({ value }, Payload)
+end
+
 -- A message has `topic`, `payload` and, if a process sent it, `from`: as fields and as methods.
 local Message = { __metatable = false, __name = "message" }
 local message_methods = {}
@@ -79,7 +83,7 @@ function message_methods.reply(message, value, err)
   local call = calls[message]
   if call == nil then
     local text = "the message on '%s' expects no reply: it was sent by send, not by call"
-    return false, new_error("Invalid", format(text, tostring(message.topic)), nil, nil, kit.traceback(2))
+    return false, kit.invalid(format(text, tostring(message.topic)))
   end
   if err ~= nil then
     value = is_error(err) and err or new_error("Internal", tostring(err))
@@ -109,12 +113,27 @@ function kit.new_event(kind, sender, at, result, err, reason, deadline)
   local event = { kind = kind, from = sender, at = kit.time_value(at) }
   if kind == "pid.cancel" then
     event.reason, event.deadline = reason, deadline
-  elseif kit.compatible then
+  end
+  if kit.compatible then
     event.result = { value = result, error = err }
   else
     event.result, event.error = result, err
   end
   return event
+end
+
+-- In the compatible mode a moment or a duration is a userdata to a program.
+if kit.compatible then
+  function kit.globals.type(...)
+    if select("#", ...) == 0 then
+      kit.bad_argument(1, "type", "value expected", 2)
+    end
+    local kind = type((...))
+    if kind == "table" and kit.is_time_object and kit.is_time_object((...)) then
+      return "userdata"
+    end
+    return kind
+  end
 end
 
 -- Its data, if it is a wrapper of ours; nil if there is no rule for it.

@@ -3,17 +3,13 @@
 local kit = ...
 
 local type, error, select, next, setmetatable = type, error, select, next, setmetatable
-local yield = coroutine.yield
+local yield, format = coroutine.yield, string.format
 local host, outcome, answered, with_flat = kit.host, kit.outcome, kit.answered, kit.with_flat
-local type_name, new_error = kit.type_name, kit.new_error
+local type_name = kit.type_name
 local AWAIT = kit.marks.AWAIT
 local host_send, host_send_copy = host.send, host.send_copy
 
--- What a call that fails gives before its error: false, or nil in the compatible mode.
-local FAILED = false
-if kit.compatible then
-  FAILED = nil
-end
+local FAILED = kit.failed
 
 local process = {}
 kit.globals.process = process
@@ -88,7 +84,7 @@ function process.listen(topic, options)
     for key in next, options do
       if key ~= "message" then
         local text = "unknown option of listen: " .. kit.tostring(key)
-        return nil, new_error("Invalid", text, nil, nil, kit.traceback(2))
+        return nil, kit.invalid(text)
       end
     end
     message = options.message
@@ -133,7 +129,7 @@ end
 -- The first two arguments may be missing altogether: that is the world's fault, not the type's.
 local function check_entry(name, n, entry, host_id)
   if n < 2 then
-    return new_error("Invalid", name .. " takes an entry and a host", nil, nil, kit.traceback(3))
+    return kit.invalid(name .. " takes an entry and a host")
   end
   if type(entry) ~= "string" then
     kit.bad_argument(1, name, "string expected, got " .. type_name(entry))
@@ -198,8 +194,10 @@ local Builder = { __metatable = false, __name = "process builder" }
 local builder_methods = {}
 Builder.__index = builder_methods
 
-local function new_builder(context, name, messages)
-  return setmetatable({ context = context, name = name, messages = messages }, Builder)
+local function new_builder(builder, field, value)
+  local new = { context = builder.context, name = builder.name, messages = builder.messages, options = builder.options }
+  new[field] = value
+  return setmetatable(new, Builder)
 end
 
 local function check_builder(builder, name)
@@ -208,44 +206,74 @@ local function check_builder(builder, name)
   end
 end
 
-local function merged_context(old, new, position, name)
+-- What a function adds for its caller, the program, to what a builder or an executor has already. The keys
+-- are names.
+local function merged(old, new, position, name)
   if type(new) ~= "table" then
-    error("bad argument #" .. position .. " to '" .. name .. "' (table expected, got " .. type_name(new) .. ")", 3)
+    error(format("bad argument #%d to '%s' (table expected, got %s)", position, name, type_name(new)), 3)
   end
-  local context = {}
+  local all = {}
   for key, value in next, old or {} do
-    context[key] = value
+    all[key] = value
   end
   for key, value in next, new do
     if type(key) ~= "string" then
-      error("bad argument #" .. position .. " to '" .. name .. "' (its keys are strings, not " .. type_name(key) .. ")", 3)
+      error(format("bad argument #%d to '%s' (its keys are strings, not %s)", position, name, type_name(key)), 3)
     end
-    context[key] = value
+    all[key] = value
   end
-  return context
+  return all
+end
+kit.merged = merged
+
+-- The option `timeout`, how long the result may take: as seconds, or nil. Others mean nothing here, and are
+-- taken for the sake of programs that give them to other runtimes.
+function kit.timeout_of(options, position, name)
+  local timeout = options.timeout
+  if timeout == nil then
+    return nil
+  elseif kit.compatible and type(timeout) == "number" then
+    timeout = timeout * 1000000 -- milliseconds, there
+  end
+  kit.module("time")
+  local ns, problem = kit.read_duration(timeout)
+  if ns and ns <= 0 then
+    ns, problem = nil, "it must be more than nothing"
+  end
+  if not ns then
+    problem = problem or "duration expected, got " .. type_name(timeout)
+    error(format("bad argument #%d to '%s' (timeout: %s)", position, name, problem), 3)
+  end
+  return ns / 1e9
 end
 
 function process.with_context(context)
-  return new_builder(merged_context(nil, context, 1, "with_context"))
+  return new_builder({}, "context", merged(nil, context, 1, "with_context"))
 end
 
 function process.with_name(name)
-  return new_builder(nil, check_string(name, 1, "with_name"))
+  return new_builder({}, "name", check_string(name, 1, "with_name"))
 end
 
 function process.with_message(topic, ...)
   topic = check_string(topic, 1, "with_message")
-  return new_builder(nil, nil, { { topic, select("#", ...), ... } })
+  return new_builder({}, "messages", { { topic, select("#", ...), ... } })
+end
+
+function process.with_options(options)
+  options = merged(nil, options, 1, "with_options")
+  kit.timeout_of(options, 1, "with_options")
+  return new_builder({}, "options", options)
 end
 
 function builder_methods.with_context(builder, context)
   check_builder(builder, "with_context")
-  return new_builder(merged_context(builder.context, context, 2, "with_context"), builder.name, builder.messages)
+  return new_builder(builder, "context", merged(builder.context, context, 2, "with_context"))
 end
 
 function builder_methods.with_name(builder, name)
   check_builder(builder, "with_name")
-  return new_builder(builder.context, check_string(name, 2, "with_name"), builder.messages)
+  return new_builder(builder, "name", check_string(name, 2, "with_name"))
 end
 
 function builder_methods.with_message(builder, topic, ...)
@@ -253,26 +281,65 @@ function builder_methods.with_message(builder, topic, ...)
   topic = check_string(topic, 2, "with_message")
   local messages = { table.unpack(builder.messages or {}) }
   messages[#messages + 1] = { topic, select("#", ...), ... }
-  return new_builder(builder.context, builder.name, messages)
+  return new_builder(builder, "messages", messages)
+end
+
+function builder_methods.with_options(builder, options)
+  check_builder(builder, "with_options")
+  options = merged(builder.options, options, 2, "with_options")
+  kit.timeout_of(options, 2, "with_options")
+  return new_builder(builder, "options", options)
+end
+
+-- What a builder adds to a spawn: a table of it, ready to be stored; or nil and an error.
+local function extras_of(builder)
+  local extras, err = copied({ builder.context or {}, builder.name or false, #(builder.messages or {}) }, "context")
+  if err then
+    return nil, err
+  end
+  for i, message in next, builder.messages or {} do
+    local payload, refused = copied({ table.unpack(message, 3, 2 + message[2]) }, "payload")
+    if refused then
+      return nil, refused
+    end
+    extras[3 + i] = { message[1], message[2], payload }
+  end
+  return extras
 end
 
 -- The name and the messages are there before the child can run. If anything fails, it never ran.
 for name in next, KINDS do
   builder_methods[name] = function(builder, ...)
     check_builder(builder, name)
-    local extras, err = copied({ builder.context or {}, builder.name or false, #(builder.messages or {}) }, "context")
+    local extras, err = extras_of(builder)
     if err then
       return nil, err
     end
-    for i, message in next, builder.messages or {} do
-      local payload, refused = copied({ table.unpack(message, 3, 2 + message[2]) }, "payload")
-      if refused then
-        return nil, refused
-      end
-      extras[3 + i] = { message[1], message[2], payload }
-    end
     return spawn(name, store(extras), select("#", ...), ...)
   end
+end
+
+function builder_methods.exec(builder, ...)
+  check_builder(builder, "exec")
+  local entry, host_id = ...
+  local wrong = check_entry("exec", select("#", ...), entry, host_id)
+  if wrong then
+    return nil, wrong
+  end
+  local extras, err = extras_of(builder)
+  if err then
+    return nil, err
+  end
+  local seconds = builder.options and kit.timeout_of(builder.options, 1, "exec") or false
+  local parcel = store(extras)
+  local ok, a, b, c, d, e = with_flat(host.exec_with, 4, "argument", entry, host_id or false, parcel, seconds, select(3, ...))
+  if not ok then
+    if type(a) == "table" then -- Python never got it
+      kit.collect(parcel)
+    end
+    return outcome(nil, ok, a, b, c, d, e)
+  end
+  return answered(nil, yield(AWAIT, a))
 end
 
 -- -- watching, ending, names -----------------------------------------------------------------------------
@@ -307,20 +374,20 @@ function process.set_options(options)
     error("bad argument #1 to 'set_options' (table expected, got " .. type_name(options) .. ")", 2)
   end
   for key, value in next, options do
-    if key ~= "trap_links" then
-      return FAILED, new_error("Invalid", "unknown process option '" .. kit.tostring(key) .. "'", nil, nil, kit.traceback(2))
+    if key ~= "trap_links" and key ~= "upgradable" then
+      return FAILED, kit.invalid("unknown process option '" .. kit.tostring(key) .. "'")
     elseif type(value) ~= "boolean" then
-      return FAILED, new_error("Invalid", "process option trap_links is true or false, not " .. kit.tostring(value), nil, nil, kit.traceback(2))
+      return FAILED, kit.invalid(format("process option %s is true or false, not %s", key, kit.tostring(value)))
     end
   end
-  if options.trap_links ~= nil then
-    host.set_trap_links(options.trap_links)
-  end
+  host.set_options(options.trap_links, options.upgradable)
   return true, nil
 end
 
+-- `upgradable` is there once it was set: without it, a process can be upgraded.
 function process.get_options()
-  return { trap_links = host.get_trap_links() }
+  local trap_links, upgradable = host.get_options()
+  return { trap_links = trap_links, upgradable = upgradable }
 end
 
 process.registry = {}

@@ -55,6 +55,7 @@ class LuaProcess(LuaBody, Process):
         "step_limit",
         "strands",
         "unlistened",
+        "upgradable",
         "wait",
     )
 
@@ -88,6 +89,8 @@ class LuaProcess(LuaBody, Process):
         self.context: dict[str, Any] | None = None
         self.unlistened: list[Any] | None = None
         """Channels that were closed while there was something to receive."""
+        self.upgradable: bool | None = None
+        """What its program has said about upgrades: unless that is False, it can be upgraded."""
 
     @property
     def process(self) -> LuaProcess:

@@ -126,8 +126,8 @@ class Parcel(int):
 class LuaState:
     """A Lua state with our Lua in it. `memory` bounds what programs may use, in bytes.
 
-    `compatible`: as programs of the user's other system expect it. `counting`: Lua has to look
-    itself whether it exceeds its limit (see CountingGuard).
+    `compatible`: as programs of another system expect it (docs/reference/lua/wippy.md).
+    `counting`: Lua has to look itself whether it exceeds its limit (see CountingGuard).
     """
 
     def __init__(
@@ -139,6 +139,7 @@ class LuaState:
         memory: int | None = None,
     ) -> None:
         self.dropped: list[int] = []
+        self.compatible = compatible
         self.own = memory is not None
         """Whether it is that of one process, and ends with it."""
         self.runtime: Any = lua54.LuaRuntime(
@@ -187,7 +188,7 @@ class LuaState:
         there is no circle, and it is freed at once.
         """
         held = vars(self)
-        for name in [name for name in held if name not in ("dropped", "own", "owners")]:
+        for name in [name for name in held if name not in _KEPT]:
             held[name] = None
 
     # -- chunks --------------------------------------------------------------------------------
@@ -273,6 +274,10 @@ class LuaState:
         if type(value) is str:
             return False, value.encode(errors="replace")
         return True, self.build(value)
+
+
+_KEPT = ("dropped", "own", "owners", "compatible")
+"""What a state still has when it is closed."""
 
 
 def _no_attributes(obj: object, name: object, is_setting: bool) -> Any:

@@ -27,13 +27,23 @@ from procession.core.scheduler import NOTHING
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN, UPGRADE
 from procession.guests.lua.state import Parcel
-from procession.guests.lua.values import PLAIN, from_scalar, new_error, text
+from procession.guests.lua.values import PLAIN, from_scalar, kind_of, new_error, text
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from procession.guests.lua.preempt import Guard
     from procession.guests.lua.process import LuaProcess
+
+
+class Wrapped:
+    """A value for a channel of Lua, where it is received as a payload."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
 
 ANSWER = object()
 """What a strand waits for whose `value` is its answer already."""
@@ -259,7 +269,7 @@ class LuaBody:
     def _failed(self, error: Error) -> tuple[Any, ...]:
         return (
             b"error",
-            error.kind.encode(),
+            kind_of(error),
             error.message.encode(errors="replace"),
             error.retryable,
             *self.state.carry(error.details),
@@ -303,6 +313,8 @@ class LuaBody:
                 reason,
                 value.deadline,
             )
+        if kind is Wrapped:
+            return (b"payload", *carry(value.value))
         if kind.__module__.startswith("lupa") or isinstance(value, ReceiveChannel):
             return (True, value)  # from another coroutine of the process
         return (self.state.build(value),)

@@ -10,7 +10,8 @@ local kit = ...
 local type, next, select, error, setmetatable = type, next, select, error, setmetatable
 local rawget, rawset, rawlen, math_type, tostring = rawget, rawset, rawlen, math.type, kit.tostring
 local metatable_of, format, unpack = kit.metatable_of, string.format, table.unpack
-local is_error, error_parts, new_error = kit.is_error, kit.error_parts, kit.new_error
+local is_error, error_parts = kit.is_error, kit.error_parts
+local new_error, arrived_error = kit.new_error, kit.arrived_error
 local host, plain_value = kit.host, kit.plain_value
 
 local MAX_DEPTH = 128
@@ -62,7 +63,7 @@ local function refusal(thrown, walk, what, v)
     path = path:sub(1, 60) .. " ... " .. path:sub(-40)
   end
   local text = format("%s cannot cross to another process: %s", path, thrown.reason)
-  return new_error("Invalid", text, nil, { path = path }, kit.traceback(3))
+  return kit.invalid(text, { path = path })
 end
 
 local function check_key(key, v)
@@ -359,7 +360,7 @@ local function unflatten()
   elseif v == ERROR then
     local kind, message, retryable = source[place], source[place + 1], source[place + 2]
     place = place + 3
-    return new_error(kind, message, retryable, unflatten())
+    return arrived_error(kind, message, retryable, unflatten())
   elseif v == TIME then
     place = place + 3
     return kit.time_value_of(source[place - 3], source[place - 2], source[place - 1])

@@ -85,9 +85,16 @@ def _read_map(values: Iterator[Any]) -> dict[Any, Any]:
     return result
 
 
+class Unspecified(Internal):
+    """An error of a Lua program that says no kind, which is possible in the compatible mode.
+
+    Lua gets it back as it was. For Python, and in another OS process, it is Internal.
+    """
+
+
 def new_error(kind: Any, message: Any, retryable: Any, details: Any) -> Error:
     """An error of Lua as one of Python."""
-    cls = KINDS.get(kind, Internal)
+    cls = KINDS.get(kind, Internal) if kind else Unspecified
     message = message if isinstance(message, str) else repr(message)
     return rebuild(cls, message, retryable, details)
 
@@ -100,6 +107,11 @@ def _timestamp(seconds: int, nanoseconds: int, offset: int) -> datetime:
         return moment.astimezone(timezone(timedelta(seconds=offset)))
     except (OverflowError, ValueError):
         return datetime.max.replace(tzinfo=UTC) if seconds > 0 else datetime.min.replace(tzinfo=UTC)
+
+
+def kind_of(error: Error) -> bytes:
+    """The kind of an error for Lua."""
+    return b"" if type(error) is Unspecified else error.kind.encode()
 
 
 def to_flat(value: Any) -> list[Any]:
@@ -130,7 +142,7 @@ def _write(value: Any, flat: list[Any]) -> None:
         for item in value:
             _write(item, flat)
     elif isinstance(value, Error):
-        flat += (ERROR, value.kind.encode(), value.message.encode(errors="replace"))
+        flat += (ERROR, kind_of(value), value.message.encode(errors="replace"))
         flat.append(value.retryable)
         _write(value.details, flat)
     elif isinstance(value, datetime):

@@ -133,6 +133,23 @@ function programs.the_stack_of_an_error_names_the_file()
   return true
 end
 
+function programs.the_call_stack_of_an_error_is_data()
+  local function makes()
+    local err = errors.new("x") -- no tail call
+    return err
+  end
+  local stack = errors.call_stack(makes())
+  local frame = stack.frames[1]
+  assert(frame.source == "errors.lua" and math.type(frame.line) == "integer" and frame.name == "makes")
+  assert(stack.frames[2].source == "errors.lua" and stack.frames[2].line > frame.line)
+  local inbox = process.listen("t")
+  process.send(process.pid(), "t", errors.new("x"))
+  assert(errors.call_stack(check.receive(inbox)) == nil)
+  assert(errors.call_stack("text") == nil)
+  check.raises("bad argument #1 to 'call_stack' (error expected, got nil)", errors.call_stack)
+  return true
+end
+
 function programs.a_method_of_an_error_wants_an_error()
   local err = errors.new("x")
   for _, name in ipairs({ "kind", "message", "retryable", "details", "stack" }) do

@@ -170,4 +170,15 @@ function programs.the_options_of_a_process()
   return true
 end
 
+function programs.a_process_says_whether_it_can_be_upgraded()
+  check.equal({ process.set_options({ upgradable = true }) }, { true })
+  check.equal(process.get_options(), { trap_links = false, upgradable = true })
+  check.fails(errors.NOT_FOUND, "", process.upgrade("lua:nowhere"))
+  check.equal({ process.set_options({ upgradable = false, trap_links = true }) }, { true })
+  check.equal(process.get_options(), { trap_links = true, upgradable = false })
+  check.fails(errors.CONFLICT, "upgradable to false", process.upgrade("lua:gives"))
+  check.fails(errors.INVALID, "upgradable is true or false, not yes", process.set_options({ upgradable = "yes" }))
+  return true
+end
+
 return programs

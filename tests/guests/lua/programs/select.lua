@@ -44,9 +44,21 @@ function programs.a_send_case_hands_its_value_over()
     got = ch:receive()
   end)
   local result = channel.select({ ch:case_send("handed") })
-  assert(result.channel == ch and result.ok == true)
+  assert(result.channel == ch and result.ok == true and result.value == "handed")
   time.sleep("1ms")
   check.equal(got, "handed")
+  return true
+end
+
+function programs.the_result_of_a_send_case_has_the_value_that_was_sent()
+  local ch, t, f = channel.new(9), { 1 }, function() end
+  for _, value in ipairs({ 5, "text", false, t, f, ch, coroutine.create(f) }) do
+    local result = channel.select({ ch:case_send(value) })
+    assert(result.channel == ch and result.ok and rawequal(result.value, value), tostring(value))
+    assert(rawequal(ch:receive(), value))
+  end
+  local result = channel.select({ ch:case_send(nil) })
+  assert(result.channel == ch and result.ok and result.value == nil)
   return true
 end
 

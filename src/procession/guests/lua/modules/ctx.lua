@@ -15,7 +15,11 @@ local function given(ok, a, b, c, d, e)
 end
 
 function ctx.get(key)
-  return given(host.ctx_get(check.string(key, 1, "get")))
+  key = check.string(key, 1, "get")
+  if key == "" and kit.compatible then
+    return nil, kit.invalid("a key of the context is not empty")
+  end
+  return given(host.ctx_get(key))
 end
 
 function ctx.all()

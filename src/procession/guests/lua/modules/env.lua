@@ -5,15 +5,16 @@ local kit = ...
 local host, outcome = kit.host, kit.outcome
 local check = kit.module("check")
 
-local FAILED = false
-if kit.compatible then
-  FAILED = nil
-end
+local FAILED = kit.failed
 
 local env = {}
 
 function env.get(name, default)
-  local ok, a, b, c, d, e = host.env_get(check.string(name, 1, "get"))
+  check.string(name, 1, "get")
+  if name == "" and kit.compatible then
+    return nil, kit.invalid("the name of an environment variable is not empty")
+  end
+  local ok, a, b, c, d, e = host.env_get(name)
   if not ok and default ~= nil then
     return default
   end

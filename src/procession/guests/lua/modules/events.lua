@@ -6,10 +6,7 @@ local type, error, setmetatable = type, error, setmetatable
 local host, outcome = kit.host, kit.outcome
 local check = kit.module("check")
 
-local FAILED = false
-if kit.compatible then
-  FAILED = nil
-end
+local FAILED = kit.failed
 
 local Subscription = { __metatable = false, __name = "subscription" }
 local methods = {}
@@ -51,6 +48,9 @@ function events.send(system, kind, path, data)
   check.string(system, 1, "send")
   check.string(kind, 2, "send")
   check.string(path, 3, "send")
+  if path == "" and kit.compatible then
+    return FAILED, kit.invalid("the path of an event is not empty")
+  end
   return outcome(FAILED, kit.with_flat(host.events_send, 3, "data", system, kind, path, data))
 end
 

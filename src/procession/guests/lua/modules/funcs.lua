@@ -41,12 +41,23 @@ function methods.await(future)
   return await(call_of(future, "await"))
 end
 
+-- In the compatible mode a result is a payload, and `error` says whether there is one.
+local compatible = kit.compatible
+
 function methods.result(future)
-  return given(host.funcs_outcome(call_of(future, "result")))
+  local call = call_of(future, "result")
+  local value, err = given(host.funcs_outcome(call))
+  if compatible and err == nil and host.funcs_is_complete(call) then
+    return kit.new_payload(value), nil
+  end
+  return value, err
 end
 
 function methods.error(future)
   local _, err = given(host.funcs_outcome(call_of(future, "error")))
+  if compatible then
+    return err, err ~= nil
+  end
   return err
 end
 
@@ -70,33 +81,34 @@ end
 
 -- -- calls -------------------------------------------------------------------------------------------
 
--- Start a function: the core's call; or nil and an error.
-local function start(context, reference, ...)
+-- Start a function: the core's call; or nil and an error. `settings`: `context` and `seconds`, or nil.
+local function start(settings, reference, ...)
   local parcel = false
-  if context then
-    local copy, err = kit.copied(context, "context")
+  if settings and settings.context then
+    local copy, err = kit.copied(settings.context, "context")
     if err then
       return nil, err
     end
     parcel = kit.store(copy)
   end
-  local ok, a, b, c, d, e = with_flat(host.funcs_start, 2, "argument", reference, parcel, ...)
+  local seconds = settings and settings.seconds or false
+  local ok, a, b, c, d, e = with_flat(host.funcs_start, 3, "argument", reference, parcel, seconds, ...)
   if ok == false and type(a) == "table" and parcel then -- Python never got it
     kit.collect(parcel)
   end
   return outcome(nil, ok, a, b, c, d, e)
 end
 
-local function call(context, reference, ...)
-  local started, err = start(context, reference, ...)
+local function call(settings, reference, ...)
+  local started, err = start(settings, reference, ...)
   if err then
     return nil, err
   end
   return await(started)
 end
 
-local function async(context, reference, ...)
-  local started, err = start(context, reference, ...)
+local function async(settings, reference, ...)
+  local started, err = start(settings, reference, ...)
   if err then
     return nil, err
   end
@@ -120,43 +132,42 @@ end
 local Executor = { __metatable = false, __name = "executor" }
 local executor_methods = {}
 Executor.__index = executor_methods
-local contexts = setmetatable({}, { __mode = "k" })
+local settings = setmetatable({}, { __mode = "k" }) -- by executor
 
-local function new_executor(context)
+local function new_executor(context, options, seconds)
   local executor = setmetatable({}, Executor)
-  contexts[executor] = context
+  settings[executor] = { context = context, options = options, seconds = seconds }
   return executor
 end
 
 function funcs.new()
-  return new_executor({})
+  return new_executor({}, {})
 end
 
 -- Another executor, whose functions find this in their `ctx`, too.
 function executor_methods.with_context(executor, context)
   check.self(executor, Executor, "with_context")
-  check.table(context, 2, "with_context")
-  local merged = {}
-  for key, value in next, contexts[executor] do
-    merged[key] = value
-  end
-  for key, value in next, context do
-    if type(key) ~= "string" then
-      kit.bad_argument(2, "with_context", "its keys are strings, not " .. kit.type_name(key))
-    end
-    merged[key] = value
-  end
-  return new_executor(merged)
+  local own = settings[executor]
+  return new_executor(kit.merged(own.context, context, 2, "with_context"), own.options, own.seconds)
+end
+
+-- Another executor, whose calls have these options, too: `timeout` bounds each.
+function executor_methods.with_options(executor, options)
+  check.self(executor, Executor, "with_options")
+  local own = settings[executor]
+  options = kit.merged(own.options, options, 2, "with_options")
+  local seconds = kit.timeout_of(options, 2, "with_options")
+  return new_executor(own.context, options, seconds)
 end
 
 function executor_methods.call(executor, reference, ...)
   check.self(executor, Executor, "call")
-  return call(contexts[executor], check.string(reference, 2, "call"), ...)
+  return call(settings[executor], check.string(reference, 2, "call"), ...)
 end
 
 function executor_methods.async(executor, reference, ...)
   check.self(executor, Executor, "async")
-  return async(contexts[executor], check.string(reference, 2, "async"), ...)
+  return async(settings[executor], check.string(reference, 2, "async"), ...)
 end
 
 -- What `require` gives for a function that an entry imports.

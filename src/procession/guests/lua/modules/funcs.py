@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core import links
 from procession.core.channel import ReceiveChannel
-from procession.core.errors import Canceled, ChannelClosed, Error
+from procession.core.errors import Canceled, ChannelClosed, Error, Timeout
+from procession.core.payload import copy_error
 from procession.guests.lua.modules.part import Part, answering
+from procession.guests.lua.strand import Wrapped
 from procession.guests.lua.values import text
 
 if TYPE_CHECKING:
     from procession.core.event import Event
     from procession.core.peer import Peer
+    from procession.core.timers import Timer
     from procession.guests.lua.process import LuaProcess
 
 
@@ -28,13 +31,14 @@ class Call:
         "_done",
         "_owner",
         "_process",
+        "_timer",
         "channel",
         "error",
         "is_canceled",
         "result",
     )
 
-    def __init__(self, owner: LuaProcess, process: Peer) -> None:
+    def __init__(self, owner: LuaProcess, process: Peer, timeout: float | None = None) -> None:
         self._owner: LuaProcess | None = owner
         self._process: Peer = process
         self._done = ReceiveChannel[Any](owner.scheduler)
@@ -43,6 +47,9 @@ class Call:
         self.result: Any = None
         self.error: Error | None = None
         self.is_canceled = False
+        self._timer: Timer | None = None
+        if timeout is not None:
+            self._timer = owner.scheduler.call_later(timeout, lambda: self._give_up(timeout))
         links.watch(self, process)
         owner.attach(self)
 
@@ -55,6 +62,13 @@ class Call:
         """Wait for the end."""
         with suppress(ChannelClosed):
             await self._done.receive()
+
+    async def outcome(self) -> Any:
+        """Wait for the end: the result. Raises the error of the function."""
+        await self.wait()
+        if self.error is not None:
+            raise copy_error(self.error)  # ours would keep this frame, and so itself, alive
+        return self.result
 
     def cancel(self) -> bool:
         """End it; False if it has ended before."""
@@ -74,6 +88,17 @@ class Call:
         """The caller has ended: nobody waits for the result."""
         self._abandon("the caller of the function has gone")
         self._owner = None
+        self._stop_timer()
+
+    def _give_up(self, timeout: float) -> None:
+        text = f"the call has not ended within {timeout:g} seconds"
+        self._abandon(text)
+        self._settle(None, Timeout(text, retryable=True))
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
 
     def _abandon(self, reason: str) -> None:
         process = self._process
@@ -84,9 +109,13 @@ class Call:
     def _settle(self, result: Any, error: Error | None) -> None:
         assert self._owner is not None
         self._owner.detach(self)
+        compatible = self._owner.state.compatible
         self._owner = None
+        self._stop_timer()
         self.result, self.error = result, error
-        if error is None:
+        if compatible:
+            self.channel.push(Wrapped(result) if error is None else error)
+        elif error is None:
             self.channel.push(result)
         self.channel.close()
         self._done.close()
@@ -96,7 +125,7 @@ class Calls(Part):
     """What a program can do with calls."""
 
     @answering
-    def start(self, entry: bytes, context: int | bool, *flat: Any) -> Any:
+    def start(self, entry: bytes, context: int | bool, seconds: float | bool, *flat: Any) -> Any:
         """Call a function. `context` is a parcel, or False; the caller's own one is below it."""
         me = self.me()
         more = {} if context is False else me.state.unpack_parcel(context)
@@ -105,7 +134,7 @@ class Calls(Part):
         process = self.kernel.spawn(
             me, text(entry), None, args, heritage=merged or None, to_execute=True
         )
-        return Call(me, process)
+        return Call(me, process, None if seconds is False else seconds)
 
     @answering
     def waiting(self, call: Call) -> Any:

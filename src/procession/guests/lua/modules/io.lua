@@ -11,10 +11,7 @@ if not host.io_is_here() then
   kit.raise("module 'io' is for processes on a host of kind terminal.host: declare one, and run with --host")
 end
 
-local FAILED = false
-if kit.compatible then
-  FAILED = nil
-end
+local FAILED = kit.failed
 
 local io = {}
 

@@ -22,7 +22,7 @@ class Json(Part):
     def encode(self, *flat: Any) -> Any:
         """The JSON text of a value. Raises Invalid, naming the path."""
         try:
-            plain = _plain(self.value(flat))
+            plain = _plain(self.value(flat), [] if self.me().state.compatible else {})
         except _Refused as refused:
             path = "value" + "".join(reversed(refused.path))
             if len(path) > 120:
@@ -52,7 +52,8 @@ class _Refused(Exception):
         self.path: list[str] = []
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, empty: Any) -> Any:
+    """The value as JSON has it. `empty`: what an empty table is there."""
     kind = type(value)
     if kind is float:
         if not isfinite(value):
@@ -64,20 +65,21 @@ def _plain(value: Any) -> Any:
         result = []
         for index, item in enumerate(value, 1):
             try:
-                result.append(_plain(item))
+                result.append(_plain(item, empty))
             except _Refused as refused:
                 refused.path.append(f"[{index}]")
                 raise
         return result
     if kind is dict:
-        return _plain_map(value)
+        return _plain_map(value, empty) if value else empty
     if isinstance(value, Error):
-        return _plain({key: item for key, item in value.to_dict().items() if item is not None})
+        parts = {key: item for key, item in value.to_dict().items() if item is not None}
+        return _plain(parts, empty)
     assert value is None or isinstance(value, (str, int, datetime))
     return value
 
 
-def _plain_map(value: dict[Any, Any]) -> dict[str, Any]:
+def _plain_map(value: dict[Any, Any], empty: Any) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, item in value.items():
         step = f'["{key}"]' if type(key) is str else f"[{key}]"
@@ -85,7 +87,7 @@ def _plain_map(value: dict[Any, Any]) -> dict[str, Any]:
             name = _plain_key(key)
             if name in result:
                 raise _Refused("another key has the same text")
-            result[name] = _plain(item)
+            result[name] = _plain(item, empty)
         except _Refused as refused:
             refused.path.append(step)
             raise

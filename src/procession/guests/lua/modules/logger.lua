@@ -88,6 +88,9 @@ end
 function logger.named(...)
   local self, name = arguments(...)
   name = check.string(name, 1, "named")
+  if name == "" and kit.compatible then
+    return nil, kit.invalid("the name of a logger is not empty")
+  end
   local above = rawget(self, NAME)
   if above then
     name = above .. "." .. name

@@ -33,9 +33,12 @@ class Logs(Part):
         """Log a message with fields."""
         message, fields = self.values(flat)
         me = self.me()
-        extra: dict[str, Any] = {"pid": me.pid, "entry": me.entry}
+        own = {"pid": me.pid, "entry": me.entry}
+        extra: dict[str, Any] = dict(own)
         for key, value in fields.items():
             key = key if isinstance(key, str) else text(key)
+            if key in own and value == own[key]:
+                continue  # the record says so itself
             extra[f"field_{key}" if key in _TAKEN or key.startswith("_") else key] = _shown(value)
         full_name = f"{log.name}.{text(name)}" if name else log.name
         log.handle(

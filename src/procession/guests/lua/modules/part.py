@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from procession.core.errors import Error, Internal
-from procession.guests.lua.values import all_from_flat
+from procession.guests.lua.values import all_from_flat, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ def answering(function: F) -> F:
         try:
             given = function(self, *args)
         except Error as error:
-            return self.failed(error)
+            return self.refused(error)
         except TypeError as error:
             return None, str(error).encode(errors="replace")
         except Exception as error:  # a bug of ours must not become a Python object in Lua
@@ -38,6 +38,9 @@ def answering(function: F) -> F:
 
 class Part:
     """Functions for Lua: the Python half of a module."""
+
+    lasting: ClassVar[frozenset[str]] = frozenset(("Invalid", "NotFound", "PermissionDenied"))
+    """The kinds of its own errors whose cause cannot go away."""
 
     def __init__(self, guest: LuaGuest) -> None:
         self._guest = guest
@@ -56,14 +59,25 @@ class Part:
         process: LuaProcess = strand.process
         return process
 
+    def refused(self, error: Error) -> tuple[Any, ...]:
+        """An error of ours for Lua; in the compatible mode it says if its cause cannot go away."""
+        strand: Any = self.kernel.scheduler.current
+        retryable = error.retryable
+        if retryable is None and strand.state.compatible and error.kind in self.lasting:
+            retryable = False
+        return self._failed(error, retryable)
+
     def failed(self, error: Error) -> tuple[Any, ...]:
-        """An error for Lua."""
+        """An error for Lua, as it is."""
+        return self._failed(error, error.retryable)
+
+    def _failed(self, error: Error, retryable: bool | None) -> tuple[Any, ...]:
         strand: Any = self.kernel.scheduler.current
         return (
             False,
-            error.kind.encode(),
+            kind_of(error),
             error.message.encode(errors="replace"),
-            error.retryable,
+            retryable,
             *strand.state.carry(error.details),
         )
 

@@ -50,6 +50,10 @@ function uuid.version(text)
   return outcome(nil, host.uuid_version(check.string(text, 1, "version")))
 end
 
+function uuid.variant(text)
+  return outcome(nil, host.uuid_variant(check.string(text, 1, "variant")))
+end
+
 function uuid.format(text, form)
   check.string(text, 1, "format")
   form = form == nil and "standard" or check.string(form, 2, "format")

@@ -106,6 +106,11 @@ class Uuids(Part):
         return version
 
     @answering
+    def variant(self, value: bytes) -> Any:
+        """Whose layout it has. Raises Invalid."""
+        return _VARIANTS[_parse(value).variant].encode()
+
+    @answering
     def format(self, value: bytes, form: bytes) -> Any:
         """Its text in another form. Raises Invalid."""
         one = _parse(value)
