@@ -74,6 +74,7 @@ def test_starting_twice_is_invalid_and_stopping_twice_is_not(node):
     node(test)
 
 
+@pytest.mark.semantics("10.4")
 def test_stop_cancels_then_waits_then_terminates(node):
     log = []
 
@@ -82,14 +83,22 @@ def test_stop_cancels_then_waits_then_terminates(node):
         log.append(("polite", event.kind, event.reason))
 
     async def stubborn():
+        process.events()
         try:
             await idle()
         finally:
             log.append(("stubborn", "terminated"))
 
+    async def deaf():
+        try:
+            await idle()
+        finally:
+            log.append(("deaf", "terminated at once"))
+
     async def test(node):
         node.spawn(polite)
         node.spawn(stubborn)
+        node.spawn(deaf)
         await asyncio.sleep(0)
         stopping = asyncio.create_task(node.stop(grace="20ms"))
         await asyncio.sleep(0)
@@ -99,6 +108,7 @@ def test_stop_cancels_then_waits_then_terminates(node):
 
     node(test)
     assert log == [
+        ("deaf", "terminated at once"),
         ("polite", "pid.cancel", "the node is stopping"),
         ("stubborn", "terminated"),
     ]

@@ -22,9 +22,8 @@ from procession.core.call import Waiting
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid, NotFound, did_you_mean
 from procession.core.host import Host
-from procession.core.kernel import terminated
 from procession.core.order import SpawnOrder
-from procession.core.process import current_process
+from procession.core.process import current_process, terminated
 from procession.entries import Entries
 from procession.guests.failure import log_failure
 from procession.guests.lua.guest import LuaGuest
@@ -238,17 +237,21 @@ class Node:
 
     # -- what a process can do, from outside ---------------------------------------------------
 
-    def spawn(self, entry: Entry, host: str | None = None, /, *args: Any) -> str:
+    def spawn(
+        self, entry: Entry, host: str | None = None, /, *args: Any, name: str | None = None
+    ) -> str:
         """Start a process and return its PID. See `procession.process.spawn`.
 
         `host` None means the first host of the manifest.
         """
-        return self._kernel.spawn(None, entry, host or self._default_host, args).pid
+        return self._kernel.spawn(None, entry, host or self._default_host, args, name=name).pid
 
-    async def exec(self, entry: Entry, host: str | None = None, /, *args: Any) -> Any:
+    async def exec(
+        self, entry: Entry, host: str | None = None, /, *args: Any, name: str | None = None
+    ) -> Any:
         """Spawn a process, wait for its end and return its result; its error is raised."""
         host = host or self._default_host
-        return await self._kernel.execute(None, entry, host, args, among=self._executed)
+        return await self._kernel.execute(None, entry, host, args, name, among=self._executed)
 
     def check_entry(self, entry: Entry, host: str | None = None, /) -> None:
         """Raise what `exec` would raise before anything is run: of its host, of its entry."""

@@ -44,6 +44,7 @@ __all__ = [
     "listen",
     "monitor",
     "pid",
+    "ready",
     "registry",
     "send",
     "set_options",
@@ -97,47 +98,69 @@ def id() -> str:
     return current().entry if process is None else process.entry
 
 
+def ready() -> Literal[True]:
+    """Say that the calling process has started: it can do its work from now on.
+
+    A supervisor or service that waits for it, since `ready` is set there, goes on; else nothing
+    happens. Again: nothing happens.
+    """
+    me = current()
+    me.kernel.readiness.declare(me.pid)
+    return True
+
+
 # -- spawning --------------------------------------------------------------------------------
 
 
-def spawn(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
+def spawn(entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None) -> str:
     """Start a process and return its PID. It runs later; messages sent right away are kept for it.
 
-    `host` None means the caller's own. Arguments arrive as copies. Raises NotFound for an unknown
-    entry or host, LimitExceeded when the host is full, Unavailable when it is stopped, Internal
-    when the source does not load, Invalid when the arguments do not fit (SEMANTICS 5.3).
+    `host` None means the caller's own. Arguments arrive as copies. A `name` is registered for it
+    before it runs. Raises NotFound for an unknown entry or host, LimitExceeded when the host is
+    full, Unavailable when it is stopped, Internal when the source does not load, Invalid when the
+    arguments do not fit (SEMANTICS 5.3), AlreadyExists for a name that is taken; then there is no
+    process.
     """
     me = current()
-    return me.kernel.spawn(me, entry, host, args).pid
+    return me.kernel.spawn(me, entry, host, args, name=name).pid
 
 
-def spawn_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
+def spawn_monitored(
+    entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None
+) -> str:
     """`spawn` and `monitor` in one step: the end of the child arrives as EXIT on `events`."""
     me = current()
-    return me.kernel.spawn(me, entry, host, args, False, True).pid
+    return me.kernel.spawn(me, entry, host, args, False, True, name=name).pid
 
 
-def spawn_linked(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
+def spawn_linked(
+    entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None
+) -> str:
     """`spawn` and `link` in one step: if one of the two fails, so does the other."""
     me = current()
-    return me.kernel.spawn(me, entry, host, args, True).pid
+    return me.kernel.spawn(me, entry, host, args, True, name=name).pid
 
 
-def spawn_linked_monitored(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> str:
+def spawn_linked_monitored(
+    entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None
+) -> str:
     """`spawn`, `link` and `monitor` in one step."""
     me = current()
-    return me.kernel.spawn(me, entry, host, args, True, True).pid
+    return me.kernel.spawn(me, entry, host, args, True, True, name=name).pid
 
 
-async def exec(entry: Entry, host: str | None = _MISSING, /, *args: Any) -> Any:
+async def exec(
+    entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None
+) -> Any:
     """Spawn a process, wait for its end and return its result; its error is raised.
 
-    The entry may also be a function of the manifest (kind `function.py`). If the caller is
-    cancelled or ends while it waits, the process is ended too. What it has raised is the
-    `__cause__` of its error, unless it runs in another OS process.
+    The entry may also be a function of the manifest (kind `function.py`). A `name` is registered
+    for the process before it runs. If the caller is cancelled or ends while it waits, the process
+    is ended too. What it has raised is the `__cause__` of its error, unless it runs in another OS
+    process.
     """
     me = current()
-    return await me.kernel.execute(me, entry, host, args)
+    return await me.kernel.execute(me, entry, host, args, name)
 
 
 # -- messages --------------------------------------------------------------------------------
@@ -202,6 +225,9 @@ async def call(
 
     Fails at once, with Unavailable, when the receiver ends without a reply; with Timeout when the
     time is over (None: never). An Error given as reply is raised here. Raises what `send` raises.
+
+    While the process of a name is being restarted by the supervisor or service that gave it the
+    name, a call by that name waits for the new one: `send`, which never waits, raises NotFound.
     """
     me = current()
     limit = None if timeout is None else seconds(timeout)
@@ -332,9 +358,19 @@ class registry:  # noqa: N801 (written `process.registry.lookup`)
 
     @staticmethod
     def lookup(name: str, /) -> str:
-        """The PID of the owner. Raises NotFound."""
+        """The PID of the owner. Raises NotFound; see `wait`."""
         me = current()
         return me.kernel.lookup(me, name).pid
+
+    @staticmethod
+    async def wait(name: str, /, timeout: Duration | None = "5s") -> str:
+        """Wait until a name is registered, and return the PID of its owner.
+
+        Raises Timeout when the time is over (None: never), Invalid for what cannot be a name.
+        """
+        me = current()
+        limit = None if timeout is None else seconds(timeout)
+        return (await me.kernel.await_name(me, name, limit)).pid
 
     @staticmethod
     def unregister(name: str, /) -> bool:

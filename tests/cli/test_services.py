@@ -199,7 +199,9 @@ def test_a_supervisor_that_gives_up_is_a_service_that_fails(tmp_path):
     assert running.end() == 1
     assert running.lines == (["+a", "+bad", "+bad", "+bad", "+bad", "-a"]) * 2
     last = running.logs[-1]
-    assert last["event"].endswith("restart intensity exceeded: 3 restarts within 5s")
+    assert last["event"].endswith(
+        "3 restarts within 5s; at last child 'bad' failed: ValueError: boom"
+    )
     assert running.states()[-1] == "trees failed"
 
 

@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from procession import AlreadyExists, ChannelClosed, Invalid, NotFound, channel, process, time
+from procession import (
+    AlreadyExists,
+    ChannelClosed,
+    Invalid,
+    NotFound,
+    Timeout,
+    channel,
+    process,
+    time,
+)
 
 
 async def idle():
@@ -69,6 +78,83 @@ def test_text_that_parses_as_a_pid_is_never_a_name(run):
                 process.registry.register(wrong)
         for fine in ("{a:b|1}", "service.v1", "über", "x" * 512, "{}"):
             process.registry.register(fine)
+
+    run(main)
+
+
+@pytest.mark.semantics("12.4")
+@pytest.mark.parametrize(
+    "how", ["spawn", "spawn_monitored", "spawn_linked", "spawn_linked_monitored"]
+)
+def test_a_process_is_spawned_under_a_name_or_not_at_all(node, how):
+    async def main():
+        spawn, events = getattr(process, how), process.events()
+        process.set_options(trap_links=True)
+        pid = spawn(idle, None, name="it")
+        assert process.registry.lookup("it") == pid
+        with pytest.raises(AlreadyExists, match="name 'it' is taken") as caught:
+            spawn(idle, None, name="it")
+        assert caught.value.details == {"pid": pid}
+        for wrong in ("", "{a:b|0x00001}"):
+            with pytest.raises(Invalid):
+                spawn(idle, None, name=wrong)
+        with pytest.raises(TypeError, match="a name is a string"):
+            spawn(idle, None, name=5)
+        await time.sleep("1ms")
+        assert not events.buffered
+        process.terminate(pid)
+        while "it" in names():
+            await time.sleep(0)
+        assert await process.exec(who, None, "it", name="it") is True
+
+    def names():
+        return [name for one in booted[0].processes() for name in one["names"]]
+
+    booted = []
+
+    async def test(node):
+        booted.append(node)
+        await node.exec(main)
+        assert len(node.processes()) == 0
+        pid = node.spawn(idle, None, name="outside")
+        assert node.lookup("outside") == pid
+        with pytest.raises(AlreadyExists):
+            node.spawn(idle, None, name="outside")
+        with pytest.raises(AlreadyExists):
+            await node.exec(idle, None, name="outside")
+        assert len(node.processes()) == 1
+
+    node(test)
+
+
+async def who(name):
+    return process.registry.lookup(name) == process.pid()
+
+
+@pytest.mark.semantics("12.4")
+def test_a_name_is_waited_for_in_the_order_of_asking(run):
+    async def waits(log, number):
+        log.append((number, await process.registry.wait("late", timeout=None)))
+
+    async def main():
+        log = []
+
+        async def waiting(number):
+            await waits(log, number)
+
+        for number in range(5):
+            process.spawn(waiting, None, number)
+        given_up = asyncio.create_task(process.registry.wait("late"))
+        await time.sleep("1ms")
+        given_up.cancel()
+        process.registry.register("another")
+        assert log == []
+        process.registry.register("late")
+        assert await process.registry.wait("late", timeout=0) == process.pid()
+        await time.sleep("1ms")
+        assert log == [(number, process.pid()) for number in range(5)]
+        with pytest.raises(Timeout):
+            await process.registry.wait("never", timeout=0)
 
     run(main)
 

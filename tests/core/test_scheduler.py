@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from procession.core.channel import Channel, select
 from procession.core.errors import Internal
-from procession.core.kernel import SystemLane
+from procession.core.lane import SystemLane
 from procession.core.scheduler import PARKED, SLICE, TURN, Scheduler, Strand
 
 

@@ -71,3 +71,25 @@ def test_ready_is_true_or_false(app):
     assert (
         app.error() == "_index.yaml:9: app:tree: children[0].ready: expected true or false, got 1"
     )
+
+
+def test_a_child_that_says_when_it_has_started_may_have_a_time_for_that(app):
+    app.declare(supervisor("id: a, ready: true, start_timeout: 1m", "id: b"))
+    assert [child.start_timeout for child in app.entry("app:tree").children] == [60.0, 10.0]
+
+
+def test_a_dynamic_supervisor_may_have_a_limit_and_its_pattern_no_name(app):
+    dynamic = supervisor("id: a").replace("supervisor\n", "supervisor\n  strategy: dynamic\n")
+    app.declare(dynamic)
+    assert app.entry("app:tree").max_children is None
+    app.declare(dynamic.replace("dynamic\n", "dynamic\n  max_children: 5\n"))
+    assert app.entry("app:tree").max_children == 5
+    app.declare(dynamic.replace("id: a", "id: a, name: db"))
+    assert app.error() == (
+        "_index.yaml:10: app:tree: children[0].name: children of a dynamic supervisor would all "
+        "have this name"
+    )
+    app.declare(supervisor("id: a").replace("supervisor\n", "supervisor\n  max_children: 5\n"))
+    assert app.error() == (
+        "_index.yaml:8: app:tree: max_children: only a dynamic supervisor has this limit"
+    )

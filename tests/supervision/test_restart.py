@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procession.supervision.restart import Attempts, RestartPolicy, RestartWindow
+from procession.core.errors import Internal, Unavailable
+from procession.core.event import Event
+from procession.core.link_failure import link_failure
+from procession.supervision.restart import Attempts, Losses, RestartPolicy, RestartWindow
 
 DELAYS = st.floats(0.001, 1000)
 policies = st.builds(
@@ -101,3 +104,49 @@ def test_a_restart_counts_until_the_very_end_of_the_period():
     assert [window.exceeded(now) for now in (0, 5)] == [False, True]
     window = RestartWindow(1, 5)
     assert [window.exceeded(now) for now in (0, 5.1)] == [False, False]
+
+
+# -- children that were lost with an OS worker -----------------------------------------------
+
+
+def lost(os_pid, **more):
+    details = {"host": "app:pool", "os_pid": os_pid, "reason": "was killed", **more}
+    return Unavailable("the OS process of the host was killed", details=details)
+
+
+def test_children_that_died_with_one_worker_are_told_from_those_that_died_with_others():
+    losses = Losses(5.0)
+    assert [losses.is_known(one, lost(1), 0.0) for one in "abc"] == [False, True, True]
+    assert [losses.is_known(one, lost(2), 1.0) for one in "ab"] == [False, True]
+    assert losses.is_known("d", Internal("by itself"), 1.0) is False
+    assert losses.is_known("d", None, 1.0) is False
+
+
+def test_a_child_is_lost_with_a_worker_once():
+    """What fails again and again with such an error does it by itself."""
+    losses = Losses(5.0)
+    assert [losses.is_known("a", lost(1), 0.0) for _ in range(3)] == [False, False, False]
+    assert [losses.is_known("b", lost(1), 0.0) for _ in range(3)] == [True, False, False]
+
+
+def test_what_was_raised_is_no_loss():
+    losses = Losses(5.0)
+    raised = lost(1, type="Unavailable")
+    assert [losses.is_known(one, raised, 0.0) for one in "ab"] == [False, False]
+
+
+def test_who_died_of_a_link_to_one_that_was_lost_is_lost_with_it():
+    losses = Losses(5.0)
+    exit = Event("pid.exit", "{app:pool|0x00001}", 0.0, None, lost(1))
+    linked = link_failure(exit)
+    further = link_failure(Event("pid.exit", "{app:pool|0x00002}", 0.0, None, linked))
+    errors = [lost(1), linked, further]
+    known = [losses.is_known(one, error, 0.0) for one, error in zip("abc", errors, strict=True)]
+    assert known == [False, True, True]
+
+
+def test_a_loss_is_forgotten_after_the_period():
+    losses = Losses(5.0)
+    assert losses.is_known("a", lost(1), 0.0) is False
+    assert losses.is_known("b", lost(1), 5.0) is True
+    assert losses.is_known("c", lost(1), 5.1) is False

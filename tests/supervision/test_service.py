@@ -44,6 +44,7 @@ class Puppet(Process):
     """A process that waits, or computes for ever, and ends when the test says so."""
 
     def step(self):
+        self.mailbox.events()
         if not self.is_interrupted:
             self.parked = Waiting()
 
@@ -65,7 +66,7 @@ class PuppetProgram:
     def start(self, kernel, host, pid, args):
         if self.entry == "app:unfit":
             raise Invalid("the arguments do not fit")
-        return Puppet(kernel, host, pid, self.entry)
+        return Puppet(kernel, host, pid, self)
 
 
 class World:

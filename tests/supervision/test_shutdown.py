@@ -133,6 +133,7 @@ def test_what_uses_services_ends_before_them_and_what_they_have_made_after(app):
     async def test(node):
         await node.start_services(["app:web"])
         node.spawn("app:helps", None, "user")
+        await asyncio.sleep(0.001)  # it runs
         await node.stop("1h", before_services="1h")
 
     assert app(test) == [

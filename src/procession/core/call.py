@@ -25,8 +25,8 @@ CALLER_GONE = "the caller of exec has gone"
 """The message of the error with which a process ends whose result nobody waits for any more."""
 
 
-class _Awaited:
-    """A strand that waits for one outcome."""
+class Awaited:
+    """A strand that waits for one outcome: what every wait for somebody else has in common."""
 
     __slots__ = ("__weakref__", "_strand", "settled")
 
@@ -50,7 +50,7 @@ class _Awaited:
         """The strand was interrupted after the outcome had come: it is lost with the call."""
 
 
-class PendingCall(_Awaited):
+class PendingCall(Awaited):
     """A call that has not been answered."""
 
     __slots__ = ("_kernel",)
@@ -101,7 +101,7 @@ class PendingCall(_Awaited):
         self.settle(Timeout(f"no reply within {timeout:g} seconds", retryable=True))
 
 
-class Waiting(_Awaited):
+class Waiting(Awaited):
     """A process whose result is waited for."""
 
     __slots__ = ()

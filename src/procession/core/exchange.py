@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 from procession.core import links
+from procession.core.burial import Burials
 from procession.core.credit import CreditLedger
 from procession.core.errors import (
     Error,
@@ -36,6 +37,8 @@ from procession.core.errors import (
 )
 from procession.core.event import EXIT, Event
 from procession.core.frames import (
+    BURIED,
+    BURY,
     CALL,
     CANCEL,
     CONTROL,
@@ -63,6 +66,7 @@ from procession.core.host import DEFAULT_MAILBOX, DEFAULT_MAILBOX_BYTES
 from procession.core.order import SpawnOrder
 from procession.core.pid import creator_of, parse_pid, place_of, serial_base
 from procession.core.process import Process
+from procession.core.readiness import READY
 from procession.core.relay import EventRelay
 from procession.core.remote import RemoteCaller, RemoteProcess, RemoteWatcher
 from procession.core.remote_links import RemoteLinks
@@ -126,6 +130,7 @@ class Exchange:
         self.credit = CreditLedger(self._give_credit)
         self.links = RemoteLinks(self, post)
         self.events = EventRelay(post, self.places, on_lost)
+        self.burials = Burials(kernel, post, self.places)
         self._handlers: dict[int, Callable[..., None]] = {
             MESSAGE: self._on_message,
             CALL: self._on_call,
@@ -146,6 +151,8 @@ class Exchange:
             WAITS: self._on_waits,
             EVENT: self.events.on_event,
             INTEREST: self.events.on_interest,
+            BURY: self.burials.on_bury,
+            BURIED: self.burials.on_buried,
             CONTROL: on_control,
         }
 
@@ -203,7 +210,7 @@ class Exchange:
         name, named = order.name, False
         try:
             if name is not None and place != PARENT:
-                self._register(name, process)
+                self._register(name, process, order.keeper or order.parent)
                 name, named = None, True
             frame = (SPAWN, pid, order.host, order.entry, list(order.args), order.to_execute)
             self._post.post(place, (*frame, order.parent, order.heritage, name))
@@ -216,9 +223,9 @@ class Exchange:
             raise
         return process
 
-    def _register(self, name: str, process: RemoteProcess) -> None:
+    def _register(self, name: str, process: RemoteProcess, keeper: str | None) -> None:
         try:
-            self._kernel.names.register(name, process)
+            self._kernel.names.register(name, process, keeper)
         except NotFound:  # the parent has heard earlier that its place is lost
             raise Unavailable(
                 f"the OS process where {process.pid} was to run is lost", retryable=True
@@ -343,6 +350,9 @@ class Exchange:
             self._tell_dead(place, pid)
             return
         caller = RemoteCaller(self, place, call)
+        if topic == READY:
+            process.ask_ready(caller)
+            return
         if process.ending:
             caller.answer(not_found(pid))
             return
@@ -421,18 +431,10 @@ class Exchange:
         if process is not None:
             process.doom(error, cleanup)
 
-    def _on_cancel(
-        self,
-        place: int,
-        pid: str,
-        sender: str | None,
-        reason: str | None,
-        deadline: float | None,
-        or_end: bool,
-    ) -> None:
-        process = self.local(pid, place, (CANCEL, pid, sender, reason, deadline, or_end))
+    def _on_cancel(self, place: int, pid: str, sender: str | None, *order: Any) -> None:
+        process = self.local(pid, place, (CANCEL, pid, sender, *order))
         if process is not None:
-            process.ask_to_stop(sender, reason, deadline, or_end)
+            process.ask_to_stop(sender, *order)
 
     def _on_look(self, place: int, pid: str) -> None:
         process = self.local(pid, place, (LOOK, pid))
@@ -476,3 +478,4 @@ class Exchange:
             if one.alive:
                 self.end(one, Event(EXIT, one.pid, now, None, error))
         self._hand_on(held)
+        self.burials.place_down(place)

@@ -26,8 +26,10 @@ Frame = tuple[Any, ...]
     WAITS,
     EVENT,
     INTEREST,
+    BURY,
+    BURIED,
     CONTROL,
-) = range(20)
+) = range(22)
 
 PARENT = 0
 """The place that all others were started from. It decides who has a name."""

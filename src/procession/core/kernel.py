@@ -22,17 +22,19 @@ from procession.core.errors import (
     Error,
     Invalid,
     NotFound,
-    ProcessTerminated,
     did_you_mean,
     not_found,
 )
 from procession.core.event import EXIT, Event
 from procession.core.frames import PARENT
+from procession.core.lane import SystemLane
+from procession.core.name_wait import owner_of, until_restarted
 from procession.core.names import NameRegistry
 from procession.core.order import SpawnOrder
 from procession.core.payload import INT_MAX, INT_MIN, copy_items, copy_payload
 from procession.core.pid import parse_pid, serial_base
-from procession.core.process import Process
+from procession.core.process import Process, terminated
+from procession.core.readiness import Readiness
 from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
 
 if TYPE_CHECKING:
@@ -46,46 +48,6 @@ if TYPE_CHECKING:
     from procession.core.timers import Timer
 
 _PROGRAMS = 1024
-
-_DEATHS_PER_STEP = 64  # so that a long cascade still lets the loop look at I/O
-
-
-class SystemLane(Strand):
-    """The processes that must die, in the order in which that was decided."""
-
-    __slots__ = ("_doomed", "_queued")
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        super().__init__(scheduler)
-        self._doomed: deque[tuple[Process, Error, float | None]] = deque()
-        self._queued = False
-
-    def add(self, process: Process, error: Error, cleanup: float | None = None) -> None:
-        """End `process` with `error` before any other strand runs."""
-        self._doomed.append((process, error, cleanup))
-        self._queue()
-
-    def step(self) -> None:
-        """End the next few of them."""
-        doomed, scheduler = self._doomed, self.scheduler
-        try:
-            for _ in range(_DEATHS_PER_STEP):
-                if not doomed:
-                    break
-                process, error, cleanup = doomed.popleft()
-                if process.alive:
-                    scheduler.current = process
-                    process.kill(error, cleanup)
-        finally:
-            self._queued = False  # only now: a death that dooms another adds to this step
-            if doomed:
-                self._queue()
-
-    def _queue(self) -> None:
-        if not self._queued:
-            self._queued = True
-            self.scheduler.ready.appendleft(self)
-            self.scheduler.rouse()
 
 
 class Kernel:
@@ -119,6 +81,8 @@ class Kernel:
         self.processes: dict[str, Peer] = {}
         self.hosts: dict[str, Host] = {}
         self.names = NameRegistry()
+        self.readiness = Readiness()
+        self.leaving: dict[Process, None] = {}  # those that have begun to end: see Burial
         self._deadlines: dict[Process, Timer] = {}
         self._on_failure = on_failure
         self._serial = count(1) if serials is None else serials
@@ -126,7 +90,7 @@ class Kernel:
         """The way to the other places of the node, if it has any."""
         self.late_replies = 0
         """How many replies came when nobody waited for them any more. SEMANTICS 6.11."""
-        self._lane = SystemLane(self.scheduler)
+        self.lane = SystemLane(self.scheduler)
 
     # -- processes ---------------------------------------------------------------------------
 
@@ -140,19 +104,23 @@ class Kernel:
         monitored: bool = False,
         *,
         name: str | None = None,
+        keeper: str | None = None,
         heritage: dict[str, Any] | None = None,
         to_execute: bool = False,
     ) -> Peer:
         """Start a process. It runs later; ties to its caller and its name are in place before.
 
-        SEMANTICS 5. The host None is that of the caller. `heritage`: see `Process.inherit`.
+        SEMANTICS 5. The host None is that of the caller. `heritage`: see `Process.inherit`;
+        `keeper`: see SpawnOrder.
         """
         if host_id is None and caller is not None:
             host = caller.host
         else:
             host = self.hosts.get(host_id) or self._no_host(host_id)  # type: ignore[arg-type]
         if name is not None:
-            self.names.check_free(name)
+            if keeper is None and caller is not None:
+                keeper = caller.pid
+            self.names.check_free(name, keeper)
         process: Peer | None = None
         if host.pool is not None:
             process = self._spawn_away(
@@ -165,6 +133,7 @@ class Kernel:
                     None if caller is None else caller.pid,
                     heritage,
                     name,
+                    keeper,
                 ),
             )
         if process is None:
@@ -190,7 +159,7 @@ class Kernel:
             if not scheduler.awake:
                 scheduler.rouse()
             if heritage is not None or name is not None:
-                self._introduce(started, name, heritage)
+                self._introduce(started, name, keeper, heritage)
         if caller is not None:
             if monitored:
                 links.monitor(caller, process)
@@ -218,17 +187,21 @@ class Kernel:
         self.scheduler.ready.append(process)
         self.scheduler.rouse()
         self.names.born(process)
-        self._introduce(process, order.name, order.heritage)
+        self._introduce(process, order.name, order.parent, order.heritage)
 
     def _introduce(
-        self, process: Process, name: str | None, heritage: dict[str, Any] | None
+        self,
+        process: Process,
+        name: str | None,
+        keeper: str | None,
+        heritage: dict[str, Any] | None,
     ) -> None:
         """Give a process that has not run yet what it is to have from the start."""
         if heritage is not None:
             process.inherit(heritage)
         if name is not None:
             try:
-                self.names.register(name, process)
+                self.names.register(name, process, keeper)
             except Error:
                 process.kill(terminated())
                 raise
@@ -288,6 +261,10 @@ class Kernel:
         process.host.population -= 1
         if process.names:
             self.names.release(process)
+        if self.leaving:
+            self.leaving.pop(process, None)
+        if self.readiness.known:
+            self.readiness.forget(process.pid)
         if self._deadlines:
             deadline = self._deadlines.pop(process, None)
             if deadline is not None:
@@ -302,7 +279,7 @@ class Kernel:
 
         Its clean-up takes no longer than `cleanup` seconds, and than its host allows.
         """
-        self._lane.add(process, error, cleanup)
+        self.lane.add(process, error, cleanup)
 
     def resolve(self, dest: str) -> Peer:
         """The process of a PID or a name. Raises NotFound."""
@@ -314,6 +291,9 @@ class Kernel:
         if process is None:
             if parse_pid(dest):
                 raise not_found(dest)
+            if dest in self.names.kept:
+                what = f"could not resolve {dest!r}: the process of that name is being restarted"
+                raise NotFound(what, retryable=True)
             raise NotFound(f"could not resolve {dest!r}: no process has that name")
         return process
 
@@ -353,6 +333,8 @@ class Kernel:
         self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None
     ) -> Any:
         """Send a message and wait for the reply to it: see `procession.process.call`."""
+        if isinstance(dest, str) and dest in self.names.kept:
+            timeout = await until_restarted(self.scheduler, self.names, dest, timeout)
         return await PendingCall(self).run(
             lambda pending: self.send(caller, dest, topic, (payload,), pending), timeout
         )
@@ -363,13 +345,14 @@ class Kernel:
         entry: Any,
         host_id: str | None,
         args: tuple[Any, ...],
+        name: str | None = None,
         among: dict[str, Peer] | None = None,
     ) -> Any:
         """Spawn a process and wait for its result; its error is raised. See `process.exec`.
 
         Until then the process is `among` the others there.
         """
-        process = self.spawn(caller, entry, host_id, args, to_execute=True)
+        process = self.spawn(caller, entry, host_id, args, name=name, to_execute=True)
         if among is not None:
             among[process.pid] = process
         try:
@@ -426,8 +409,8 @@ class Kernel:
     ) -> None:
         """Ask a process to stop; with a deadline, see to it. SEMANTICS 10.1.
 
-        With `or_end` the deadline is for all, its clean-up too: for those whose business it is to
-        stop it, and who wait for that.
+        With `or_end` the deadline is for all, its clean-up too; one that has never asked for its
+        events, and so would not hear of it, is terminated at once. SEMANTICS 10.4.
         """
         if reason is not None and not isinstance(reason, str):
             raise TypeError(f"a reason is a string, not {type(reason).__name__}")
@@ -473,6 +456,10 @@ class Kernel:
         """The owner of a name. Raises NotFound."""
         return self.names.lookup(name)
 
+    async def await_name(self, caller: Process | None, name: str, timeout: float | None) -> Peer:
+        """Wait until a name has an owner. Raises Timeout."""
+        return await owner_of(self.scheduler, self.names, name, timeout)
+
     # -- places ------------------------------------------------------------------------------
 
     def settle(self, exchange: Exchange) -> None:
@@ -494,8 +481,3 @@ class Kernel:
             "ready": len(self.scheduler.ready),
             "late_replies": self.late_replies,
         }
-
-
-def terminated() -> ProcessTerminated:
-    """The error of a process that was ended on request."""
-    return ProcessTerminated("process terminated")

@@ -153,6 +153,7 @@ class Mailbox:
         "_scheduler",
         "_weigh",
         "events_channel",
+        "events_wanted",
         "host",
         "inbox_channel",
         "owed",
@@ -177,6 +178,8 @@ class Mailbox:
         self.pending: deque[Letter] | None = None
         self.inbox_channel: Inbox | None = None
         self.events_channel: Events | None = None
+        self.events_wanted = False
+        """Whether the process has asked for its events: they may also wait for that."""
         self.owed: dict[int, int] | None = None
         """By place: what it has sent and was not given credit for. See core/credit.py."""
         self._detached: WeakSet[TopicChannel] | None = None
@@ -348,6 +351,7 @@ class Mailbox:
         What the old code was handed, and had not yet received, comes here as well when it is
         given back.
         """
+        self.events_wanted = False
         topics, inbox = tuple(self.topics.values()), self.inbox_channel
         letters = [*(self.pending or ())]
         for channel in topics:
@@ -378,9 +382,13 @@ class Mailbox:
         return self.inbox_channel
 
     def events(self) -> Events:
-        """The channel of lifecycle events."""
-        if self.events_channel is None:
-            self.events_channel = Events(self._scheduler)
+        """The channel of lifecycle events, for the process itself."""
+        self.events_wanted = True
+        return self.events_channel or self.make_events()
+
+    def make_events(self) -> Events:
+        """Make the channel of lifecycle events: one waits for the process to ask."""
+        self.events_channel = Events(self._scheduler)
         return self.events_channel
 
 

@@ -15,7 +15,8 @@ class SpawnOrder(msgspec.Struct, frozen=True, gc=False):
 
     `entry` is what the caller named; once it crosses to another place, a reference. `args` have
     been copied. `parent` is the PID of the caller, None outside of processes. `heritage` is the
-    context that Lua programs hand down. `name` is registered before the process runs.
+    context that Lua programs hand down. `name` is registered before the process runs; `keeper` is
+    who may give it one that is kept, the caller if None. It stays in the place of the caller.
     """
 
     entry: Any
@@ -25,3 +26,4 @@ class SpawnOrder(msgspec.Struct, frozen=True, gc=False):
     parent: str | None = None
     heritage: dict[str, Any] | None = None
     name: str | None = None
+    keeper: str | None = None

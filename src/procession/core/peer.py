@@ -46,7 +46,8 @@ class Peer(Protocol):
     monitoring: dict[str, Peer] | None
     watcher: Watcher | None
     more_watchers: dict[Watcher, None] | None
-    names: dict[str, None] | None
+    names: dict[str, bool] | None
+    """Its names; True: it only keeps the name, for a process that it restarts."""
 
     @property
     def away(self) -> bool:
@@ -100,5 +101,9 @@ class Peer(Protocol):
     ) -> None:
         """Give it CANCEL; after `deadline` seconds, if that is not None, it is terminated.
 
-        With `or_end` it is terminated so early that it has ended by then, cleaned up.
+        With `or_end` it is terminated so early that it has ended by then, cleaned up; and at once
+        if it has never asked for its events.
         """
+
+    def ask_ready(self, reply_to: ReplyTo, /) -> None:
+        """Have `reply_to` answered once it has said that it is ready: see Readiness."""

@@ -63,3 +63,8 @@ def split_reference(text: str) -> tuple[str, str]:
     if not (colon and namespace and name):
         raise Invalid(f"{text!r} is no entry reference: write namespace:name, such as 'app:main'")
     return namespace, name
+
+
+def decides(pid: str, other: str) -> bool:
+    """Whether the end of a link with this PID decides what counts, and not the other one."""
+    return pid < other

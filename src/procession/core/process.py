@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from procession.core import links
-from procession.core.errors import Error, Internal
+from procession.core.errors import ProcessTerminated
 from procession.core.event import CANCEL, LINK_DOWN, Event
 from procession.core.first_wait import FirstWait
+from procession.core.link_failure import link_failure
 from procession.core.mailbox import Mailbox
 from procession.core.payload import SCALARS
 from procession.core.scheduler import Strand
@@ -24,11 +25,11 @@ from procession.core.scheduler import Strand
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from procession.core.errors import Error
     from procession.core.host import Host
     from procession.core.kernel import Kernel
+    from procession.core.message import ReplyTo
     from procession.core.peer import Peer, Watcher
-
-LINK_FAILURE = "linked process failed"
 
 CLEANUP_SHARE = 0.5
 """How much of the time that a process has to stop may, at most, be kept for its clean-up."""
@@ -89,7 +90,7 @@ class Process(Strand):
         self.watcher: Watcher | None = None
         self.more_watchers: dict[Watcher, None] | None = None
         self.monitoring: dict[str, Peer] | None = None
-        self.names: dict[str, None] | None = None
+        self.names: dict[str, bool] | None = None
 
     @property
     def alive(self) -> bool:
@@ -134,7 +135,7 @@ class Process(Strand):
         if exit.error is not None or type(exit.result) not in SCALARS:
             exit = exit.copy()
         mailbox = self._mailbox or self.mailbox
-        (mailbox.events_channel or mailbox.events()).push(exit)
+        (mailbox.events_channel or mailbox.make_events()).push(exit)
 
     def link_down(self, exit: Event) -> None:
         """A process that was linked to this one has ended. SEMANTICS 9.3, 9.4, 9.5."""
@@ -167,9 +168,12 @@ class Process(Strand):
         self, sender: str | None, reason: str | None, deadline: float | None, or_end: bool
     ) -> None:
         """Get CANCEL; with a deadline, be terminated when it is over. SEMANTICS 10.1."""
-        kernel = self.kernel
+        mailbox, kernel = self.mailbox, self.kernel
+        if or_end and not mailbox.events_wanted and not self.ending:
+            self.doom(terminated(), deadline)
+            return
         event = Event(CANCEL, sender, kernel.now(), reason=reason, deadline=deadline)
-        self.mailbox.events().push(event)
+        (mailbox.events_channel or mailbox.make_events()).push(event)
         if deadline is None:
             return
         cleanup = None
@@ -187,6 +191,10 @@ class Process(Strand):
         """Whether its step was cut short, so that it is ready and does not wait."""
         return False
 
+    def ask_ready(self, reply_to: ReplyTo) -> None:
+        """Have `reply_to` answered once it has said that it is ready."""
+        self.kernel.readiness.ask(self.pid, reply_to)
+
     def inherit(self, heritage: dict[str, Any]) -> None:
         """Take over the context of those who started it: a matter of guests that have one."""
 
@@ -197,7 +205,7 @@ class Process(Strand):
             "entry": self.entry,
             "host": self.host.id,
             "state": self.state,
-            "names": list(self.names or ()),
+            "names": [name for name, only_kept in (self.names or {}).items() if not only_kept],
             "mailbox": 0 if self._mailbox is None else self._mailbox.size,
             "mailbox_bytes": 0 if self._mailbox is None else self._mailbox.weight,
             "links": list(self.links or ()),
@@ -219,16 +227,6 @@ class Process(Strand):
         return "waiting" if self.parked is not None else "ready"
 
 
-def link_failure(exit: Event) -> Error:
-    """The error of a process that dies because a linked one did.
-
-    `details` has the peer, its error, and the origin: the first process of the chain. The errors
-    in between are not nested, or a chain of 100,000 would carry one of that depth.
-    """
-    assert exit.error is not None
-    error = exit.error.to_dict()  # shared by all who die of it: none of them can see it but copied
-    origin = {"pid": exit.sender, "error": error}
-    if error["message"] == LINK_FAILURE and isinstance(error["details"], dict):
-        origin = error["details"].get("origin", origin)
-        error["details"] = None
-    return Internal(LINK_FAILURE, details={"peer": exit.sender, "error": error, "origin": origin})
+def terminated() -> ProcessTerminated:
+    """The error of a process that was ended on request."""
+    return ProcessTerminated("process terminated")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from procession.core.frames import CANCEL, DOOM, LINK, LINK_FAILING, LOOK, UNLINK, UNWATCH, WATCH
 from procession.core.mailbox import mailbox_full
 from procession.core.message import check_topic
+from procession.core.readiness import READY
 from procession.core.weight import units_of
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class RemoteProcess:
         self.monitoring: dict[str, Peer] | None = None
         self._watcher: Watcher | None = None
         self.more_watchers: dict[Watcher, None] | None = None
-        self.names: dict[str, None] | None = None
+        self.names: dict[str, bool] | None = None
 
     @property
     def alive(self) -> bool:
@@ -166,6 +167,11 @@ class RemoteProcess:
         """Ask its home to give it CANCEL."""
         if self._exchange is not None:
             self._exchange.ask(self, CANCEL, sender, reason, deadline, or_end)
+
+    def ask_ready(self, reply_to: ReplyTo) -> None:
+        """Ask its home to say when it is ready."""
+        if self._exchange is not None:
+            self._exchange.send(self, None, READY, None, reply_to)
 
     def when_waiting(self, then: Callable[[], None]) -> None:
         """Ask its home to report its first wait. One at a time may want to know."""

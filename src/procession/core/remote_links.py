@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from procession.core.errors import Error, Invalid, not_found
 from procession.core.event import EXIT, Event
 from procession.core.frames import LINK, LINK_DOWN, LINK_FAILING, TIED, UNLINK, Frame
+from procession.core.pid import decides
 from procession.core.remote import RemoteProcess
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class RemoteLinks:
 
     def tie(self, process: RemoteProcess, one: Peer, what: int) -> None:
         """It was linked to a process here, or the link was undone: LINK or UNLINK."""
-        if not _decides(one.pid, process.pid):
+        if not decides(one.pid, process.pid):
             if process.asked is None:
                 process.asked = {}
             process.asked[one.pid] = process.asked.get(one.pid, 0) + 1
@@ -80,7 +81,7 @@ class RemoteLinks:
         return stand_in.asked is None or process.pid not in stand_in.asked
 
     def _acknowledge(self, place: int, pid: str, other: str) -> None:
-        if _decides(pid, other):
+        if decides(pid, other):
             self._post.post(place, (TIED, other, pid))
 
     def on_tied(self, place: int, pid: str, other: str) -> None:
@@ -122,8 +123,3 @@ class RemoteLinks:
         process = self._exchange.local(pid, place, (LINK_FAILING, pid, other, time, error))
         if process is not None and process.links and other in process.links:
             process.link_failing(Event(EXIT, other, time, None, error))
-
-
-def _decides(pid: str, other: str) -> bool:
-    """Whether the end of a link with this PID decides what counts, and not the other one."""
-    return pid < other

@@ -21,8 +21,8 @@ from procession.core.errors import (
     ProcessTerminated,
     rebuild,
 )
+from procession.core.link_failure import root_of
 from procession.core.payload import clean_text, copy_error
-from procession.core.process import LINK_FAILURE
 
 if TYPE_CHECKING:
     from procession.core.event import Event
@@ -129,8 +129,7 @@ def is_of_others(error: Error) -> bool:
     """Whether a process ended with this error for something that somebody else has done."""
     if isinstance(error, ProcessTerminated) or error.message == CALLER_GONE:
         return True
-    linked = isinstance(error.details, dict) and "peer" in error.details
-    return linked and error.message.startswith(LINK_FAILURE)
+    return root_of(error) is not None
 
 
 def log_failure(quiet_exits: bool, process: Process, exit: Event, noticed: bool) -> None:

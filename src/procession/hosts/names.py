@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import AlreadyExists
-from procession.core.names import NameRegistry, check_name, taken
+from procession.core.names import KEPT, NameRegistry, check_name, note_name, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,30 +20,17 @@ if TYPE_CHECKING:
 
 
 class ParentNames(NameRegistry):
-    """The registry of the node. `publish` tells the workers a name, and its owner's PID or None."""
+    """The registry of the node. `publish` tells the workers a name, and its owner's PID, KEPT or
+    None."""
 
     def __init__(self, publish: Callable[[str, str | None], None]) -> None:
         super().__init__()
         self._publish = publish
 
-    def register(self, name: str, process: Peer) -> None:
-        """Give a name to a process, wherever it runs."""
-        super().register(name, process)
-        self._publish(name, process.pid)
-
-    def unregister(self, name: str) -> bool:
-        """Free a name; False if nobody had it."""
-        freed = super().unregister(name)
-        if freed:
-            self._publish(name, None)
-        return freed
-
-    def release(self, process: Peer) -> None:
-        """Free all names of a process that ends."""
-        names = list(process.names or ())
-        super().release(process)
-        for name in names:
-            self._publish(name, None)
+    def _changed(self, name: str) -> None:
+        super()._changed(name)
+        owner = self._owners.get(name)
+        self._publish(name, owner.pid if owner is not None else KEPT if name in self.kept else None)
 
 
 class WorkerNames(NameRegistry):
@@ -73,6 +60,10 @@ class WorkerNames(NameRegistry):
 
     def published(self, name: str, pid: str | None) -> None:
         """The parent says who has a name now."""
+        if pid == KEPT:
+            self.kept[name], pid = None, None
+        else:
+            self.kept.pop(name, None)
         owner = self._pids.pop(name, "")
         before = self._kernel.processes.get(owner)
         if before is not None and before.names:
@@ -82,34 +73,38 @@ class WorkerNames(NameRegistry):
             early.remove(name)
             if not early:
                 del self._early[owner]
-        if pid is None:
-            return
-        self._pids[name] = pid
+        if pid is not None:
+            self._pids[name] = pid
+            self._hand_out(name, pid)
+        self._changed(name)
+
+    def _hand_out(self, name: str, pid: str) -> None:
         exchange = self._exchange
         if not exchange.lives_here(pid):
             return
         process = self._kernel.processes.get(pid)
         if process is not None:
-            self._own(process, name)
+            note_name(process, name)
         elif exchange.has_ended(pid):  # before the name came
             self._tell("released", name, pid)
         else:
             self._early.setdefault(pid, []).append(name)
+            self.kept[name] = None  # until it is born: who calls it by name waits
 
-    def register(self, name: str, process: Peer) -> None:
+    def register(self, name: str, process: Peer, keeper: str | None = None) -> None:
         """Give a name to a process; again to the same one does nothing."""
         check_name(name)
         try:
-            self._ask("register", name, process.pid)
+            self._ask("register", name, process.pid, keeper)
         except AlreadyExists as error:
             owner = (error.details or {}).get("pid")
             if owner is None or not self._exchange.has_ended(owner):
                 raise
             # It has ended, which the parent has not heard of yet.
             self._tell("released", name, owner)
-            self._ask("register", name, process.pid)
+            self._ask("register", name, process.pid, keeper)
 
-    def check_free(self, name: str) -> None:
+    def check_free(self, name: str, keeper: str | None = None) -> None:
         """Raise AlreadyExists if the copy has an owner of the name."""
         check_name(name)
         pid = self._pids.get(name)
@@ -128,16 +123,21 @@ class WorkerNames(NameRegistry):
             return None  # a PID
         pid = self._pids.get(name)
         if pid is None:
-            pid = self._ask("lookup", name)
+            if name in self.kept:
+                return None
+            # The copy is now as new as the answer, or newer: the answer itself may be out of date.
+            self._ask("lookup", name)
+            pid = self._pids.get(name)
             if pid is None:
                 return None
-            self._pids[name] = pid
         return self._process(pid)
 
     def born(self, process: Peer) -> None:
         """It gets the names that came before it."""
         for name in self._early.pop(process.pid, ()):
-            self._own(process, name)
+            note_name(process, name)
+            self.kept.pop(name, None)
+            self._changed(name)
 
     def forsake(self, pid: str) -> None:
         """Free the names of a process that will never run."""
@@ -150,12 +150,28 @@ class WorkerNames(NameRegistry):
             self.forsake(pid)
 
     def release(self, process: Peer) -> None:
-        """Free all names of a process that ends."""
-        for name in process.names or ():
+        """Free all names of a process that ends, and those that it keeps."""
+        for name, only_kept in (process.names or {}).items():
+            if only_kept:
+                self._tell("let_go", name, process.pid)
+                continue
             if self._pids.get(name) == process.pid:
                 del self._pids[name]
             self._tell("released", name, process.pid)
         process.names = None
+
+    def keep(self, name: str, keeper: str, process: Peer | None) -> None:
+        """Keep a name for processes that `keeper`, a process of this place, is going to spawn."""
+        assert process is not None
+        check_name(name)
+        self._ask("keep", name, keeper)
+        note_name(process, name, only_kept=True)
+
+    def let_go(self, name: str, keeper: str, process: Peer | None = None) -> None:
+        """Keep a name no longer."""
+        if process is not None and process.names:
+            process.names.pop(name, None)
+        self._tell("let_go", name, keeper)
 
     @property
     def _exchange(self) -> Exchange:
@@ -165,9 +181,3 @@ class WorkerNames(NameRegistry):
     def _process(self, pid: str) -> Peer | None:
         """The process of a PID; None if it is known to have ended."""
         return self._kernel.processes.get(pid) or self._exchange.find(pid)
-
-    @staticmethod
-    def _own(process: Peer, name: str) -> None:
-        if process.names is None:
-            process.names = {}
-        process.names[name] = None

@@ -167,7 +167,7 @@ class OsWorkers:
             router.places.control(place, "up", other.place, other.host.id)
             if other.ready.done():
                 router.places.control(place, "ready", other.place)
-        for name, pid in self._kernel.names.items():
+        for name, pid in self._kernel.names.states():
             router.places.control(place, "name", name, pid)
         self._workers[place] = pool.workers[place] = worker
         router.exchange.place_up(place)

@@ -42,6 +42,7 @@ class Control:
             "log": self._on_log,
             "ask": self._on_ask,
             "released": self._on_released,
+            "let_go": self._on_let_go,
             "answer": self._on_answer,
             "stopped": self._on_stopped,
         }
@@ -112,7 +113,9 @@ class Control:
             made.exc_text = record["traceback"]
             logger.handle(made)
 
-    def _on_ask(self, worker: Worker, what: str, name: str, pid: str | None = None) -> None:
+    def _on_ask(
+        self, worker: Worker, what: str, name: str, pid: str = "", keeper: str | None = None
+    ) -> None:
         """A question about names: the worker does nothing else until it has the answer."""
         kernel = self._kernel
         answer: Any = True
@@ -122,8 +125,10 @@ class Control:
                 answer = None if owner is None else owner.pid
             elif what == "unregister":
                 answer = kernel.unregister(None, name)
+            elif what == "keep":
+                kernel.names.keep(name, pid, kernel.resolve(pid))
             else:
-                kernel.register(None, name, pid)
+                kernel.names.register(name, kernel.resolve(pid), keeper)
         except Error as error:
             answer = error
         self._tell(worker.place, "answer", answer)
@@ -132,6 +137,9 @@ class Control:
         owner = self._kernel.names.find(name)
         if owner is not None and owner.pid == pid:
             self._kernel.unregister(None, name)
+
+    def _on_let_go(self, worker: Worker, name: str, keeper: str) -> None:
+        self._kernel.names.let_go(name, keeper, self._kernel.processes.get(keeper))
 
     def _on_answer(self, worker: Worker, number: int, answer: Any) -> None:
         future = self._questions.get(number)

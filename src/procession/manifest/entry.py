@@ -30,6 +30,7 @@ Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
 Restart = Literal["permanent", "transient", "temporary"]
 DEFAULT_INTENSITY = 3
 DEFAULT_PERIOD = 5.0
+DEFAULT_START_TIMEOUT = 10.0
 DEFAULT_SHUTDOWN = "default"
 """It depends on what the child is: see `procession.supervision.spec`."""
 
@@ -127,7 +128,7 @@ class Lifecycle(msgspec.Struct, frozen=True):
     auto_start: bool = False
     requires: list[str] = []
     depends_on: list[str] = []
-    start_timeout: float = 10.0
+    start_timeout: float = DEFAULT_START_TIMEOUT
     stop_timeout: float = 10.0
     stable_threshold: float = 5.0
     restart: RestartOptions = RestartOptions()
@@ -151,7 +152,8 @@ class ServiceEntry(Declared, frozen=True, kw_only=True):
 class ChildOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A child of a supervisor. `shutdown`: seconds, `brutal_kill`, or None: without limit.
 
-    `name` is registered for it before it runs. With `ready`, its start takes until it says so.
+    `name` is registered for it before it runs. With `ready`, its start takes until it says so, and
+    no longer than `start_timeout`.
     """
 
     id: str
@@ -160,17 +162,22 @@ class ChildOptions(msgspec.Struct, frozen=True, kw_only=True):
     args: list[Any]
     name: str | None = None
     ready: bool = False
+    start_timeout: float = DEFAULT_START_TIMEOUT
     restart: Restart
     shutdown: float | str | None
 
 
 class SupervisorEntry(Declared, frozen=True, kw_only=True):
     """`process.supervisor`: a process that keeps others running. `host` is that of its children,
-    unless they have one of their own; None is the supervisor's. `period` is in seconds."""
+    unless they have one of their own; None is the supervisor's. `period` is in seconds.
+
+    `max_children` is for a dynamic one; None is no limit.
+    """
 
     strategy: Strategy
     intensity: int
     period: float
+    max_children: int | None = None
     host: str | None
     children: list[ChildOptions]
 
@@ -399,10 +406,13 @@ def _read_supervisor(section: Section, place: Place) -> dict[str, Any]:
         "strategy": strategy,
         "intensity": section.take("intensity", check.integer(), DEFAULT_INTENSITY),
         "period": section.take("period", check.duration, DEFAULT_PERIOD),
+        "max_children": section.take("max_children", check.integer(1), None),
         "host": section.take("host", place.reference, None),
         "children": children,
     }
     section.expect("children")
+    if strategy != "dynamic" and fields["max_children"] is not None:
+        section.report("only a dynamic supervisor has this limit", "max_children")
     ids: dict[str, int] = {}
     names: dict[str, int] = {}
     for index, child in enumerate(section.sections("children")):
@@ -413,6 +423,8 @@ def _read_supervisor(section: Section, place: Place) -> dict[str, Any]:
             child.report(f"two children have the id {check.shown(options.id)}", key)
         if options.name and names.setdefault(options.name, index) != index:
             child.report(f"two children have the name {check.shown(options.name)}", "name")
+        if options.name and strategy == "dynamic":
+            child.report("children of a dynamic supervisor would all have this name", "name")
         child.close()
     if strategy == "dynamic" and "children" in section and len(ids) != 1:
         section.report("a dynamic supervisor has one child: the pattern of all", "children")
@@ -428,6 +440,7 @@ def _read_child(section: Section, place: Place) -> ChildOptions:
         args=section.take("args", items, []),
         name=section.take("name", check.process_name, None),
         ready=section.take("ready", check.flag, False),
+        start_timeout=section.take("start_timeout", check.duration, DEFAULT_START_TIMEOUT),
         restart=section.take("restart", check.one_of(*get_args(Restart)), "permanent"),
         shutdown=section.take("shutdown", _shutdown, DEFAULT_SHUTDOWN),
     )

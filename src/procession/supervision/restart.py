@@ -7,8 +7,14 @@ a supervisor is restarted at once, but only so often: a `RestartWindow` counts, 
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING, Any
 
+from procession.core.errors import Unavailable
+from procession.core.link_failure import root_of
 from procession.manifest.entry import RestartOptions
+
+if TYPE_CHECKING:
+    from procession.core.errors import Error
 
 
 class RestartPolicy(RestartOptions, frozen=True):
@@ -74,3 +80,45 @@ class RestartWindow:
             restarts.popleft()
         restarts.append(now)
         return len(restarts) > self.intensity
+
+
+class Losses:
+    """Tells whether a child died with an OS worker of which another one has told before.
+
+    However many children are lost with it, that is one failure, and so counts as one restart. But
+    each of them can be lost with it once: what fails so again and again does it by itself.
+    """
+
+    def __init__(self, period: float) -> None:
+        self._period = period
+        self._known: dict[tuple[Any, Any], tuple[float, set[object]]] = {}
+        """When a worker was first noted, and who was lost with it, by host and OS process."""
+
+    def is_known(self, child: object, error: Error | None, now: float) -> bool:
+        """Note the worker that `child` was lost with; True if the worker, but not the child, had
+        been noted within the period."""
+        worker = None if error is None else lost_worker(error)
+        if worker is None:
+            return False
+        for one in [one for one, (since, _) in self._known.items() if since + self._period < now]:
+            del self._known[one]
+        if worker not in self._known:
+            self._known[worker] = (now, {child})
+            return False
+        lost = self._known[worker][1]
+        if child in lost:
+            return False
+        lost.add(child)
+        return True
+
+
+def lost_worker(error: Error) -> tuple[Any, Any] | None:
+    """The host and number of the OS process that was lost, and that with it; None if none was."""
+    kind, details = error.kind, error.details
+    root = root_of(error)
+    if root is not None:
+        kind, details = root["error"].get("kind"), root["error"].get("details")
+    if kind != Unavailable.kind or not isinstance(details, dict) or "type" in details:
+        return None  # with a type, it was raised by the process itself
+    host, os_pid = details.get("host"), details.get("os_pid")
+    return None if os_pid is None else (host, os_pid)

@@ -6,9 +6,9 @@
                   (back-off)  failed                           no more restarts
 
 A service is starting while it waits for what it requires, for its back-off, and for its process to
-come to its first wait. It requires other services: they run (or have exited normally, as a job
-that sets something up) before it starts, and it has stopped before they are stopped. A service
-that fails for good takes those that require it with it.
+come to its first wait; with `ready`, to call `process.ready()`. It requires other services: they
+run (or have exited normally, as a job that sets something up) before it starts, and it has stopped
+before they are stopped. A service that fails for good takes those that require it with it.
 
 It is driven by the events of the kernel and by its timers, and so runs in virtual time as well.
 """
@@ -37,6 +37,7 @@ from procession.core.errors import (
     did_you_mean,
 )
 from procession.manifest.resolve import required_services, start_order
+from procession.supervision.observer import STARTING, Ready, Watch
 from procession.supervision.restart import Attempts, RestartPolicy
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("procession.service")
 
-STARTING = "starting"
 RUNNING = "running"
 STOPPING = "stopping"
 STOPPED = "stopped"
@@ -86,8 +86,15 @@ class Service:
         self.dependents: list[Service] = []
         self.timer: Timer | None = None
         """The back-off, the start that is due, or the limit of the start."""
+        self.question: Ready | None = None
+        """Whether its process is ready: asked, and held here until it is answered."""
         self.halt: _Halt | None = None
         """Why it is to be stopped, once no dependent runs any more."""
+
+    @property
+    def keeper(self) -> str:
+        """As whom it keeps the name of its process while that is restarted."""
+        return f"service {self.id}"
 
     @property
     def at_rest(self) -> bool:
@@ -120,18 +127,6 @@ class _Halt:
         self.reason = reason
         self.until = until
         self.error = error
-
-
-class _Watch:
-    """Hears of the end of the process of a service."""
-
-    def __init__(self, services: Services, service: Service) -> None:
-        self._services = services
-        self._service = service
-
-    def down(self, exit: Event) -> None:
-        """It has ended."""
-        self._services.ended(self._service, exit)
 
 
 class Services:
@@ -278,28 +273,41 @@ class Services:
             return
         entry = service.entry
         try:
-            process = self._kernel.spawn(None, entry.process, entry.host, tuple(entry.input))
+            if entry.register is not None:
+                self._kernel.names.keep(entry.register, service.keeper, None)
+            process = self._kernel.spawn(
+                None,
+                entry.process,
+                entry.host,
+                tuple(entry.input),
+                name=entry.register,
+                keeper=service.keeper,
+            )
         except Error as error:
             self._failed(service, error, hopeless=isinstance(error, _HOPELESS))
             return
         except Exception as exc:
             self._failed(service, Internal(f"{type(exc).__name__}: {exc}"), hopeless=True)
             return
-        links.watch(_Watch(self, service), process)
+        links.watch(Watch(self, service), process)
         service.process = process
         service.pid = process.pid
         self._set_timer(service, entry.lifecycle.start_timeout, self._too_late)
-        process.when_waiting(lambda: self._waits(service, process))
+        if entry.ready:
+            service.question = Ready(self, service)
+            process.ask_ready(service.question)
+        else:
+            process.when_waiting(lambda: self._started(service, process))
 
-    def _waits(self, service: Service, process: Peer) -> None:
+    def _started(self, service: Service, process: Peer) -> None:
         if service.process is process and service.state == STARTING:
             self.runs(service)
 
     def _too_late(self, service: Service) -> None:
         assert service.process is not None
         limit = service.entry.lifecycle.start_timeout
-        error = Timeout(f"it did not come to its first wait within {limit:g}s")
-        service.process.doom(error)
+        what = "call process.ready()" if service.entry.ready else "come to its first wait"
+        service.process.doom(Timeout(f"it did not {what} within {limit:g}s"))
 
     def runs(self, service: Service) -> None:
         """Its process has come to its first wait."""
@@ -315,9 +323,12 @@ class Services:
         """Its process has ended. Called within the end of the process: it only takes note."""
         error = exit.error
         if service.state == STARTING and error is None:
-            self.runs(service)  # it ended before it ever waited
+            if service.entry.ready:
+                error = Internal("it ended before it was ready")
+            else:
+                self.runs(service)  # it ended before it ever waited
         self._drop_timer(service)
-        service.process = None
+        service.process = service.question = None
         if service.halt is not None or self.held:
             service.error = error
             self._rest_halted(service)
@@ -344,6 +355,8 @@ class Services:
     def _rest(self, service: Service, state: str) -> None:
         """It has come to rest: others may have waited for that."""
         service.halt = None
+        if service.entry.register is not None:
+            self._kernel.names.let_go(service.entry.register, service.keeper)
         error, level = service.error, logging.INFO
         if state == FAILED:
             assert error is not None

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from procession.core import links
-from procession.core.kernel import terminated
+from procession.core.process import terminated
 from procession.supervision.supervisor import supervised
 
 if TYPE_CHECKING:

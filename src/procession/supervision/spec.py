@@ -10,11 +10,13 @@ import msgspec
 
 from procession.core.duration import seconds
 from procession.core.errors import Invalid, did_you_mean
+from procession.core.names import check_name
 from procession.hosts.os_workers import importable_reference
 from procession.manifest.entry import (
     DEFAULT_INTENSITY,
     DEFAULT_PERIOD,
     DEFAULT_SHUTDOWN,
+    DEFAULT_START_TIMEOUT,
     Restart,
     Strategy,
     SupervisorEntry,
@@ -42,12 +44,31 @@ class ChildSpec:
 
     `restart`: `permanent` always, `transient` after an error, `temporary` never, and then it is
     forgotten. `shutdown`: how long it may take to stop once it got CANCEL; `"brutal_kill"`: it is
-    terminated at once; None: as long as it likes. By default `"5s"`, and None for a supervisor.
+    terminated at once; None: as long as it likes. By default `"5s"`, and None for a supervisor. A
+    child that has never asked for its events would not hear of CANCEL: it is terminated at once.
+
+    `name` is registered for its process before that runs. While the child is being restarted the
+    name is kept for it: a call by that name waits, and nobody else can have it.
+
+    With `ready`, it has started once it has called `process.ready()`: until then its supervisor
+    starts nothing else. One that ends before, or is not ready after `start_timeout`, and is then
+    terminated, has failed to start.
 
     Raises Invalid for what makes no sense, TypeError for what is of the wrong type.
     """
 
-    __slots__ = ("args", "entry", "host", "id", "restart", "shutdown", "type")
+    __slots__ = (
+        "args",
+        "entry",
+        "host",
+        "id",
+        "name",
+        "ready",
+        "restart",
+        "shutdown",
+        "start_timeout",
+        "type",
+    )
 
     def __init__(
         self,
@@ -59,6 +80,9 @@ class ChildSpec:
         restart: Restart = "permanent",
         shutdown: Duration | msgspec.UnsetType | None = msgspec.UNSET,
         type: Type = "worker",
+        name: str | None = None,
+        ready: bool = False,
+        start_timeout: Duration = DEFAULT_START_TIMEOUT,
     ) -> None:
         self.id = _text("the id of a child", id)
         if not isinstance(entry, str) and not callable(entry):
@@ -71,6 +95,15 @@ class ChildSpec:
         self.restart = cast("Restart", _one_of("restart", restart, RESTARTS))
         self.type = cast("Type", _one_of("type", type, TYPES))
         self.shutdown = _shutdown(shutdown, self.type)
+        self.name = name
+        if name is not None:
+            check_name(name)
+        if not isinstance(ready, bool):
+            raise TypeError(f"child {id!r}: ready is True or False, not {ready!r:.100}")
+        self.ready = ready
+        self.start_timeout = seconds(start_timeout)
+        if self.start_timeout <= 0:
+            raise Invalid(f"start_timeout is longer than nothing, not {start_timeout!r}")
 
     def data(self) -> dict[str, Any]:
         """It as plain data. Raises Invalid if its entry cannot cross."""
@@ -102,6 +135,7 @@ class SupervisorSpec:
         intensity: int = DEFAULT_INTENSITY,
         period: Duration = DEFAULT_PERIOD,
         name: str | None = None,
+        max_children: int | None = None,
     ) -> None:
         self.strategy = cast("Strategy", _one_of("strategy", strategy, STRATEGIES))
         if not isinstance(intensity, int) or isinstance(intensity, bool):
@@ -113,15 +147,33 @@ class SupervisorSpec:
         if self.period <= 0:
             raise Invalid(f"period is longer than nothing, not {period!r}")
         self.name = name if name is None else _text("the name of a supervisor", name)
+        self.max_children = max_children
+        if max_children is not None:
+            if not isinstance(max_children, int) or isinstance(max_children, bool):
+                raise TypeError(f"max_children is an integer, not {max_children!r:.100}")
+            if max_children < 1:
+                raise Invalid(f"max_children is 1 or more, or None, not {max_children}")
+            if not self.dynamic:
+                raise Invalid(
+                    "max_children is for a dynamic supervisor: others have fixed children"
+                )
         self.children = [child_from(one) for one in children]
         ids = [child.id for child in self.children]
+        seen: set[str] = set()
         for id in ids:
-            if ids.count(id) > 1:
+            if id in seen:
                 raise Invalid(f"two children have the id {id!r}")
+            seen.add(id)
         if self.dynamic and len(ids) != 1:
             raise Invalid(
                 f"a dynamic supervisor has one child, the pattern of all it will start, not "
                 f"{len(ids)}"
+            )
+
+        if self.dynamic and self.children[0].name is not None:
+            raise Invalid(
+                f"child {ids[0]!r}: the pattern of a dynamic supervisor has no name, since all of "
+                "its children would have the same"
             )
 
     @property
@@ -140,6 +192,7 @@ class SupervisorSpec:
             "intensity": self.intensity,
             "period": self.period,
             "name": self.name,
+            "max_children": self.max_children,
         }
 
 
@@ -153,7 +206,7 @@ def child_from(data: object) -> ChildSpec:
 
 def spec_from(data: object) -> SupervisorSpec:
     """The spec of a supervisor that came as plain data. Raises Invalid."""
-    known = ("children", "strategy", "intensity", "period", "name")
+    known = ("children", "strategy", "intensity", "period", "name", "max_children")
     what = "the spec of a supervisor"
     built: SupervisorSpec = _build(SupervisorSpec, what, ("children",), known, data)
     return built
@@ -173,10 +226,17 @@ def spec_of_entry(entry: SupervisorEntry, entries: Mapping[str, Any]) -> Supervi
                 restart=child.restart,
                 shutdown=msgspec.UNSET if child.shutdown == DEFAULT_SHUTDOWN else child.shutdown,
                 type="supervisor" if nested else "worker",
+                name=child.name,
+                ready=child.ready,
+                start_timeout=child.start_timeout,
             )
         )
     return SupervisorSpec(
-        children, strategy=entry.strategy, intensity=entry.intensity, period=entry.period
+        children,
+        strategy=entry.strategy,
+        intensity=entry.intensity,
+        period=entry.period,
+        max_children=entry.max_children,
     )
 
 

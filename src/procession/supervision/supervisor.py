@@ -19,8 +19,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import procession.process as process
-from procession.manifest.entry import DEFAULT_INTENSITY, DEFAULT_PERIOD, SupervisorEntry
-from procession.supervision.body import TOPIC, SupervisorBody
+from procession.manifest.entry import (
+    DEFAULT_INTENSITY,
+    DEFAULT_PERIOD,
+    DEFAULT_START_TIMEOUT,
+    SupervisorEntry,
+)
+from procession.supervision.body import SupervisorBody
+from procession.supervision.requests import TOPIC
 from procession.supervision.spec import (
     ChildSpec,
     SupervisorSpec,
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ChildSpec",
     "child",
+    "count_children",
     "delete_child",
     "main",
     "restart_child",
@@ -59,6 +66,7 @@ def start(
     period: Duration = DEFAULT_PERIOD,
     host: str | None = None,
     name: str | None = None,
+    max_children: int | None = None,
     link: bool = True,
 ) -> str:
     """Start a supervisor, linked to the caller, and return its PID.
@@ -66,13 +74,19 @@ def start(
     It starts its children when it first runs; a call such as `which_children` waits for that. If
     one does not start, those started before are stopped and the supervisor fails; over the link
     so does the caller, unless it traps links. It stops its children and ends normally when it is
-    cancelled, and with an error when the caller fails. A `name` is registered for it.
+    cancelled, and with an error when the caller fails. A `name` is registered for it. A dynamic
+    one has no more than `max_children` children, if that is given.
 
     Raises Invalid for what makes no sense, AlreadyExists for a name that is taken, and what
     `process.spawn` raises.
     """
     wanted = SupervisorSpec(
-        children, strategy=strategy, intensity=intensity, period=period, name=name
+        children,
+        strategy=strategy,
+        intensity=intensity,
+        period=period,
+        name=name,
+        max_children=max_children,
     )
     functions = {one.id: one.entry for one in wanted.children if reference_of(one.entry) is None}
     entry: Entry = main
@@ -88,15 +102,7 @@ def start(
         entry = supervisor
     else:
         data = wanted.data()
-    pid = (process.spawn_linked if link else process.spawn)(entry, host, data)
-    if name is not None:
-        try:
-            process.registry.register(name, pid)
-        except BaseException:
-            process.unlink(pid)
-            process.terminate(pid)
-            raise
-    return pid
+    return (process.spawn_linked if link else process.spawn)(entry, host, data, name=name)
 
 
 def _kept(child: ChildSpec) -> dict[str, Any]:
@@ -110,6 +116,7 @@ def spec(
     intensity: int = DEFAULT_INTENSITY,
     period: Duration = DEFAULT_PERIOD,
     name: str | None = None,
+    max_children: int | None = None,
 ) -> dict[str, Any]:
     """The argument of `supervisor.main`, to spawn a supervisor as any other process.
 
@@ -117,7 +124,12 @@ def spec(
     Invalid for what makes no sense, and for a function that is not at the top level of a module.
     """
     return SupervisorSpec(
-        children, strategy=strategy, intensity=intensity, period=period, name=name
+        children,
+        strategy=strategy,
+        intensity=intensity,
+        period=period,
+        name=name,
+        max_children=max_children,
     ).data()
 
 
@@ -129,11 +141,30 @@ def child(
     intensity: int = DEFAULT_INTENSITY,
     period: Duration = DEFAULT_PERIOD,
     name: str | None = None,
+    max_children: int | None = None,
     host: str | None = None,
+    ready: bool = False,
+    start_timeout: Duration = DEFAULT_START_TIMEOUT,
 ) -> ChildSpec:
-    """A supervisor as the child of another one."""
-    data = spec(children, strategy=strategy, intensity=intensity, period=period, name=name)
-    return ChildSpec(id, main, [data], host=host, type="supervisor")
+    """A supervisor as the child of another one. It is ready when its children have started."""
+    data = spec(
+        children,
+        strategy=strategy,
+        intensity=intensity,
+        period=period,
+        name=name,
+        max_children=max_children,
+    )
+    return ChildSpec(
+        id,
+        main,
+        [data],
+        host=host,
+        type="supervisor",
+        name=name,
+        ready=ready,
+        start_timeout=start_timeout,
+    )
 
 
 async def main(spec: dict[str, Any]) -> None:
@@ -150,12 +181,23 @@ async def which_children(dest: str, /) -> list[dict[str, Any]]:
     return children
 
 
+async def count_children(dest: str, /) -> dict[str, int]:
+    """How many children there are, as OTP counts: a mapping of four numbers.
+
+    `specs`, of a dynamic supervisor 1; `active`, that run; `supervisors` and `workers`, by their
+    type, whether they run or not.
+    """
+    counts: dict[str, int] = await _call(dest, "count_children", None)
+    return counts
+
+
 async def start_child(dest: str, /, *wanted: Any) -> str:
     """Start one more child, and return its PID: `start_child(pid, ChildSpec(...))`.
 
     A dynamic supervisor takes the arguments that are to follow those of its pattern:
-    `start_child(pid, "a", 1)`. Raises AlreadyExists if it has a child of that id, and what
-    `process.spawn` raises; then there is no such child.
+    `start_child(pid, "a", 1)`. Raises AlreadyExists if it has a child of that id, LimitExceeded
+    if it has `max_children`, Timeout or Internal if one that has to be `ready` does not get so
+    far, and what `process.spawn` raises; then there is no such child.
     """
     if len(wanted) == 1 and isinstance(wanted[0], ChildSpec):
         return str(await _call(dest, "start_child", wanted[0].data()))
@@ -166,7 +208,8 @@ async def terminate_child(dest: str, child: str, /) -> None:
     """Stop a child: one that is not to be restarted, until `restart_child`.
 
     `child` is its id; of a dynamic supervisor its PID. A temporary or dynamic child is forgotten.
-    Waits until it has ended. Raises NotFound.
+    Nor is it started with the others when a group is restarted. Waits until it has ended. Raises
+    NotFound.
     """
     await _call(dest, "terminate_child", child)
 

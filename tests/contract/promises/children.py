@@ -42,9 +42,9 @@ def promise(*numbers):
     return mark
 
 
-def child(entry, *args, how="spawn", host=None):
+def child(entry, *args, how="spawn", host=None, name=None):
     """Spawn a process that does not outlive the promise."""
-    pid = getattr(process, how)(entry, host, *args)
+    pid = getattr(process, how)(entry, host, *args, name=name)
     _spawned[process.pid()].append(pid)
     return pid
 

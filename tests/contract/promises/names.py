@@ -1,11 +1,12 @@
 """SEMANTICS 12 and 13: names and time."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from promises.children import beside, child, end_of, far, near, pairs, promise, waits_forever
 
-from procession import AlreadyExists, Invalid, NotFound, channel, process, time
+from procession import AlreadyExists, Invalid, NotFound, Timeout, channel, process, time
 
 registry = process.registry
 
@@ -149,6 +150,55 @@ async def a_name_follows_its_owners():
             process.monitor(owner.pid)
             owner.tell("return", None)
             await end_of(owner.pid)
+
+
+@promise("12.4")
+async def a_process_has_its_name_before_it_runs():
+    for number in range(8):  # some here, some elsewhere
+        pid = child(waits_forever, name=f"named {number}")
+        assert registry.lookup(f"named {number}") == pid
+        process.monitor(pid)
+        assert (await where_is(f"named {number}")) == pid
+        process.terminate(pid)
+        await end_of(pid)
+        with pytest.raises(NotFound):
+            registry.lookup(f"named {number}")
+
+
+async def where_is(name):
+    puppet = await far()
+    return await puppet.do("lookup", name)
+
+
+@promise("12.4")
+async def nobody_is_spawned_under_a_name_that_is_taken():
+    for where in (near, far):
+        owner = await where()
+        await owner.do("register", "taken before")
+        for _ in range(4):
+            with pytest.raises(AlreadyExists, match="taken before"):
+                child(waits_forever, name="taken before")
+        with pytest.raises(AlreadyExists):
+            await process.exec("promises.children:waits_forever", None, name="taken before")
+        assert registry.lookup("taken before") == owner.pid
+        await owner.do("unregister", "taken before")
+    for wrong in ("", process.pid()):
+        with pytest.raises(Invalid):
+            child(waits_forever, name=wrong)
+
+
+@promise("12.4")
+async def a_name_can_be_waited_for():
+    owner = await far()
+    waiting = asyncio.create_task(registry.wait("awaited", "20s"))
+    await time.sleep("1ms")
+    assert not waiting.done()
+    await owner.do("register", "awaited")
+    assert await waiting == await registry.wait("awaited") == owner.pid
+    with pytest.raises(Timeout, match="name 'never' was not registered within 0.005 seconds"):
+        await registry.wait("never", timeout="5ms")
+    with pytest.raises(Invalid):
+        await registry.wait(owner.pid)
 
 
 @promise("13.1")

@@ -185,7 +185,8 @@ async def the_death_of_a_parent_ends_its_linked_children():
         parent.tell("fail", "the parent")
         ended = [await next_event() for _ in children]
         assert {event.sender for event in ended} == set(children)
-        assert {event.error.message for event in ended} == {"linked process failed"}
+        text = f"linked process failed: {parent.pid}: the parent"
+        assert {event.error.message for event in ended} == {text}
 
 
 @promise("5.1", "7.1")

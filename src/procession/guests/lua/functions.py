@@ -106,6 +106,9 @@ class Functions(Part):
         me.extended = True
         return me.pid.encode()
 
+    def ready(self) -> None:
+        self.kernel.readiness.declare(self.me().pid)
+
     # -- messages --------------------------------------------------------------------------------
 
     def _make_send(self) -> Callable[..., Any]:
@@ -315,6 +318,15 @@ class Functions(Part):
     @answering
     def lookup(self, name: bytes) -> Any:
         return self.kernel.lookup(self.me(), self._text(name)).pid.encode()
+
+    @answering
+    def wait_for_name(self, name: bytes, seconds: float) -> Any:
+        me, word = self.me(), self._text(name)
+
+        async def wait() -> str:
+            return (await self.kernel.await_name(me, word, seconds)).pid
+
+        return wait
 
     @answering
     def unregister(self, name: bytes) -> Any:

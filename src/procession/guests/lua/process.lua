@@ -40,6 +40,12 @@ function process.id()
   return host.id()
 end
 
+-- Say that the process has started: whoever waits for that, a supervisor or service, goes on.
+function process.ready()
+  host.ready()
+  return true
+end
+
 -- -- messages ----------------------------------------------------------------------------------------
 
 local copied, store = kit.copied, kit.store
@@ -402,6 +408,23 @@ end
 
 function process.registry.lookup(name)
   return outcome(nil, host.lookup(check_string(name, 1, "lookup")))
+end
+
+-- Wait until a name is registered: the PID of its owner. A number of nanoseconds, or a string.
+function process.registry.wait(name, timeout)
+  name = check_string(name, 1, "wait")
+  local seconds, err = 5.0, nil
+  if timeout ~= nil then
+    seconds, err = kit.seconds(timeout, 2, "wait")
+    if err then
+      return nil, err
+    end
+  end
+  local ok, a, b, c, d, e = host.wait_for_name(name, seconds)
+  if not ok then
+    return outcome(nil, ok, a, b, c, d, e)
+  end
+  return answered(nil, yield(AWAIT, a))
 end
 
 function process.registry.unregister(name)

@@ -73,4 +73,30 @@ function programs.names_are_released_at_the_end_of_their_owner()
   return true
 end
 
+function programs.a_name_can_be_waited_for()
+  local pid = check.spawn("owns_a_name", "awaited", process.pid())
+  check.equal({ registry.wait("awaited") }, { pid })
+  check.equal({ registry.wait("awaited", "1s") }, { pid })
+  check.fails(errors.TIMEOUT, "'never there' was not registered", registry.wait("never there", "5ms"))
+  check.fails(errors.INVALID, "is a PID", registry.wait(pid))
+  check.fails(errors.INVALID, "", registry.wait("awaited", "5"))
+  check.raises("bad argument #1 to 'wait'", registry.wait)
+  return true
+end
+
+function programs.waits_that_are_given_up_leave_nothing_behind()
+  for _ = 1, 20 do
+    coroutine.spawn(function()
+      registry.wait("never there either", "1h")
+    end)
+  end
+  return true
+end
+
+function programs.to_be_ready_may_be_said_at_any_time()
+  check.equal({ process.ready() }, { true })
+  check.equal({ process.ready() }, { true })
+  return true
+end
+
 return programs

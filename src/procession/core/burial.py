@@ -1,0 +1,147 @@
+"""Waiting until all that is about to end has ended: nothing of it is in the way of what comes next.
+
+When a supervisor is killed, its children die with it: they are linked. But they may be in other
+places, which hear of it later than the one that restarts the supervisor, and they may clean up for
+a while. Whoever started the new ones at once would find names, ports and files still taken.
+
+    here         a Burial is queued behind all that is ready, so that who has just heard that its
+                 parent has failed acts upon it first. Then it waits for all that are ending
+    elsewhere    BURY asks each place for such a burial, BURIED is its answer; all are asked twice.
+                 A place that answers once has sent on whatever had to reach others before.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from procession.core import links
+from procession.core.frames import BURIED, BURY
+from procession.core.scheduler import Strand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from procession.core.event import Event
+    from procession.core.exchange import Post
+    from procession.core.kernel import Kernel
+
+_ROUNDS = 2
+
+
+def bury(kernel: Kernel, then: Callable[[], None]) -> None:
+    """Call `then` once all that are ending now, in any place of the node, have ended."""
+    if kernel.exchange is None:
+        Burial(kernel, then)
+    else:
+        kernel.exchange.burials.ask(then)
+
+
+class Burial(Strand):
+    """Calls `then` once all have ended, in this place, that are ending when its turn comes."""
+
+    __slots__ = ("_kernel", "_left", "_then")
+
+    def __init__(self, kernel: Kernel, then: Callable[[], None]) -> None:
+        super().__init__(kernel.scheduler)
+        self._kernel = kernel
+        self._then = then
+        self._left = 0
+        self.wake(None)
+
+    def step(self) -> None:
+        """Look who is ending."""
+        kernel = self._kernel
+        known = {*kernel.leaving, *kernel.lane.doomed}
+        ending = [  # or it is cleaning up
+            one for one in kernel.local_processes() if one in known or one.ending
+        ]
+        self._left = len(ending)
+        for process in ending:
+            links.watch(self, process)
+        if not ending:
+            self._then()
+
+    def down(self, exit: Event) -> None:
+        """One of them has ended."""
+        self._left -= 1
+        if not self._left:
+            self._then()
+
+
+class Burials:
+    """The burials that a place asks the others for, and is asked for. `places` are those others."""
+
+    def __init__(self, kernel: Kernel, post: Post, places: set[int]) -> None:
+        self._kernel = kernel
+        self._post = post
+        self._places = places
+        self._numbers = count(1)
+        self._asked: dict[int, _Everywhere] = {}
+
+    def ask(self, then: Callable[[], None]) -> None:
+        """Call `then` once all that are ending now, in any place, have ended."""
+        _Everywhere(self, then, _ROUNDS).ask()
+
+    def begin(self, everywhere: _Everywhere) -> set[int]:
+        """Ask all other places; gives them."""
+        number = next(self._numbers)
+        self._asked[number] = everywhere
+        everywhere.number = number
+        for place in self._places:
+            self._post.post(place, (BURY, number))
+        return set(self._places)
+
+    def here(self, then: Callable[[], None]) -> None:
+        """Do the same in this place."""
+        Burial(self._kernel, then)
+
+    def finished(self, everywhere: _Everywhere) -> None:
+        """All places have answered."""
+        del self._asked[everywhere.number]
+
+    def on_bury(self, place: int, number: int) -> None:
+        """Another place asks."""
+        Burial(self._kernel, lambda: self._post.post(place, (BURIED, number)))
+
+    def on_buried(self, place: int, number: int) -> None:
+        """Another place answers."""
+        asked = self._asked.get(number)
+        if asked is not None:
+            asked.heard(place)
+
+    def place_down(self, place: int) -> None:
+        """A place is lost: with it all that it had."""
+        for asked in list(self._asked.values()):
+            asked.heard(place)
+
+
+_HERE = -1
+
+
+class _Everywhere:
+    """One burial in all places, so many times."""
+
+    def __init__(self, burials: Burials, then: Callable[[], None], rounds: int) -> None:
+        self._burials = burials
+        self._then = then
+        self._rounds = rounds
+        self._missing: set[int] = set()
+        self.number = 0
+
+    def ask(self) -> None:
+        """Begin a round."""
+        self._missing = {*self._burials.begin(self), _HERE}
+        self._burials.here(lambda: self.heard(_HERE))
+
+    def heard(self, place: int) -> None:
+        """A place has answered, or is lost."""
+        self._missing.discard(place)
+        if self._missing:
+            return
+        self._burials.finished(self)
+        self._rounds -= 1
+        if self._rounds:
+            self.ask()
+        else:
+            self._then()

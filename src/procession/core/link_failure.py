@@ -1,0 +1,65 @@
+"""The error of a process that dies because a linked one did. SEMANTICS 7.1, 9.4.
+
+A failure goes along the links, from process to process, any number of times. So the error at the
+root is carried along, and the errors in between are not nested: a chain of 100,000 would else
+carry one of that depth, and a text of that length.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from procession.core.errors import Error, Internal
+
+if TYPE_CHECKING:
+    from procession.core.event import Event
+
+LINK_FAILURE = "linked process failed"
+"""What its message begins with. To tell one by, use `root_of`: a message is free text."""
+
+_LONGEST_ROOT = 300
+"""Characters of the root's message in that of those who die of it."""
+
+
+def link_failure(exit: Event) -> Error:
+    """The error of a process that dies of the end `exit` of a linked one.
+
+    `details` has the `peer`, its `error`, and the `origin`: pid and error of the first that failed.
+    """
+    assert exit.error is not None
+    peer = exit.sender
+    error = exit.error.to_dict()  # shared by all who die of it: none of them can see it but copied
+    root = _origin_in(error["details"])
+    if root is None:
+        root = {"pid": peer, "error": error}
+        because = ""
+    else:
+        error["details"] = None
+        because = f" because of {root['pid']}"
+    text = str(root["error"]["message"])
+    if len(text) > _LONGEST_ROOT:
+        text = f"{text[:_LONGEST_ROOT]} ..."
+    return Internal(
+        f"{LINK_FAILURE}: {peer}{because}: {text}",
+        details={"peer": peer, "error": error, "origin": root},
+    )
+
+
+def root_of(error: Error) -> dict[str, Any] | None:
+    """The pid and error at the root of a failure that came over a link; None for any other error.
+
+    It tells by the shape of the details, which stays when an error crosses to another process or
+    gets a traceback.
+    """
+    return _origin_in(error.details)
+
+
+def _origin_in(details: Any) -> dict[str, Any] | None:
+    if not isinstance(details, dict) or "peer" not in details:
+        return None
+    origin = details.get("origin")
+    if isinstance(origin, dict) and origin.keys() == {"pid", "error"}:
+        error = origin["error"]
+        if isinstance(error, dict) and "message" in error:
+            return origin
+    return None

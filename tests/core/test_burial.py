@@ -1,0 +1,158 @@
+"""Waiting until all that is ending has ended, in one place and in several that are joined here."""
+
+import pytest
+
+from procession.core.burial import Burial, Burials
+from procession.core.errors import Internal
+from procession.core.frames import BURIED, BURY
+from procession.core.host import Host
+from procession.core.kernel import Kernel
+from procession.core.process import Process
+
+
+class HandClock:
+    def monotonic(self):
+        return 0.0
+
+    wall = monotonic
+
+
+class Puppet(Process):
+    """A process that ends when the test says so, also when it is to be killed."""
+
+    def step(self):
+        self.parked = self
+
+    def withdraw(self, strand):
+        pass
+
+    def kill(self, error, cleanup=None):
+        self.kernel.leaving[self] = None
+
+    def end(self):
+        self.kernel.exited(self, None, None)
+
+
+class PuppetProgram:
+    entry = "app:puppet"
+
+    def start(self, kernel, host, pid, args):
+        return Puppet(kernel, host, pid, self)
+
+
+def kernel():
+    made = Kernel(
+        clock=HandClock(),
+        notify=lambda: None,
+        adopt=lambda: pytest.fail("nobody waits"),
+        load=lambda *_: PuppetProgram(),
+    )
+    made.hosts["app:main"] = Host("app:main")
+    return made
+
+
+def spawn(kernel):
+    return kernel.spawn(None, "app:puppet", "app:main", ())
+
+
+def test_where_nobody_is_ending_a_burial_is_over_at_once():
+    one, over = kernel(), []
+    spawn(one)
+    Burial(one, lambda: over.append(1))
+    assert over == []
+    one.scheduler.run()
+    assert over == [1]
+
+
+def test_it_waits_for_those_that_are_ending_and_for_no_others():
+    one, over = kernel(), []
+    lives, first, second = spawn(one), spawn(one), spawn(one)
+    one.scheduler.run()
+    first.doom(Internal("told"))
+    one.leaving[second] = None
+    Burial(one, lambda: over.append(1))
+    one.scheduler.run()
+    later = spawn(one)
+    one.leaving[later] = None  # this one began when the burial was under way
+    first.end()
+    one.scheduler.run()
+    assert over == []
+    second.end()
+    one.scheduler.run()
+    assert over == [1]
+    assert lives.alive
+    assert later.alive
+    assert list(one.leaving) == [later]
+
+
+class Places:
+    """Burials of several kernels, whose frames arrive when the test says so."""
+
+    def __init__(self, *numbers):
+        self.kernels = {number: kernel() for number in numbers}
+        self.wires = []
+        self.burials = {
+            number: Burials(self.kernels[number], self.post(number), set(numbers) - {number})
+            for number in numbers
+        }
+
+    def post(self, origin):
+        class Post:
+            post = staticmethod(lambda place, frame: self.wires.append((origin, place, frame)))
+
+        return Post()
+
+    def deliver(self):
+        """Have all that was posted arrive, and everybody run."""
+        wires, self.wires = self.wires, []
+        for origin, place, (what, number) in wires:
+            handler = {BURY: "on_bury", BURIED: "on_buried"}[what]
+            getattr(self.burials[place], handler)(origin, number)
+        self.run()
+
+    def run(self):
+        for each in self.kernels.values():
+            each.scheduler.run()
+
+
+def test_all_places_are_asked_twice():
+    places, over = Places(0, 1, 2), []
+    places.burials[0].ask(lambda: over.append(1))
+    rounds = []
+    places.run()
+    while places.wires:
+        rounds.append([(origin, place, frame[0]) for origin, place, frame in places.wires])
+        places.deliver()
+    assert over == [1]
+    ask, answer = [(0, 1, BURY), (0, 2, BURY)], [(1, 0, BURIED), (2, 0, BURIED)]
+    assert rounds == [ask, answer, ask, answer]
+
+
+def test_who_is_ending_in_another_place_is_waited_for():
+    places, over = Places(0, 1), []
+    process = spawn(places.kernels[1])
+    places.run()
+    process.doom(Internal("told"))
+    places.run()
+    places.burials[0].ask(lambda: over.append(1))
+    for _ in range(5):
+        places.deliver()
+    assert over == []
+    process.end()
+    for _ in range(5):
+        places.deliver()
+    assert over == [1]
+
+
+def test_a_place_that_is_lost_has_buried_all():
+    places, over = Places(0, 1, 2), []
+    places.kernels[1].leaving[spawn(places.kernels[1])] = None
+    places.burials[0].ask(lambda: over.append(1))
+    places.deliver()
+    places.deliver()
+    assert over == []
+    places.burials[0]._places.discard(1)
+    places.burials[0].place_down(1)
+    for _ in range(5):
+        places.deliver()
+    assert over == [1]
