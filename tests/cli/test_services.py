@@ -149,8 +149,8 @@ def test_errors_are_restarted_until_the_attempts_are_used_up_and_the_others_are_
         if one.get("service") == "app:bad" and one["delay"] is not None
     ]
     assert restarts == [
-        ("service app:bad failed: boom; restart 1 in 0.001s", 1, 0.001),
-        ("service app:bad failed: boom; restart 2 in 0.002s", 2, 0.002),
+        ("service app:bad failed: ValueError: boom; restart 1 in 0.001s", 1, 0.001),
+        ("service app:bad failed: ValueError: boom; restart 2 in 0.002s", 2, 0.002),
     ]
     events = [one["event"] for one in running.logs]
     assert "service app:later failed: it requires app:hopeless, which has failed" in events
@@ -160,7 +160,7 @@ def test_text_logs_tell_of_restarts_too(tmp_path):
     write_app(tmp_path, {"bad": ("fails", SOON, "bad"), "good": ("job", "", "good")})
     done = subprocess.run([PROCESSION, "run", tmp_path], capture_output=True, text=True, timeout=50)
     assert done.returncode == 1
-    assert "service app:bad failed: boom; restart 1 in 0.001s" in done.stderr
+    assert "service app:bad failed: ValueError: boom; restart 1 in 0.001s" in done.stderr
     assert "service app:good exited" in done.stderr
 
 

@@ -6,17 +6,23 @@ parent, as between OS workers. What crosses is written and read as it would be o
 """
 
 from collections import deque
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from procession.core.errors import Error, Invalid, Unavailable
 from procession.core.exchange import Exchange
 from procession.core.frames import CONTROL, MESSAGE, PARENT
 from procession.core.host import Host
 from procession.core.kernel import Kernel
-from procession.core.process import LINK_FAILURE, Process
+from procession.core.link_failure import root_of
+from procession.core.process import Process
 from procession.core.scheduler import Strand
 from procession.hosts import wire
-from procession.hosts.names import ParentNames, WorkerNames
+from procession.hosts.names import (
+    ParentNames,
+    WorkerNames,
+    answer_about_names,
+    note_about_names,
+)
 
 HOST = "app:processes"
 NAMES = ("one", "two")
@@ -133,7 +139,7 @@ class Actor(Process):
 
     def kill(self, error, cleanup=None):
         details = error.details
-        if error.message == LINK_FAILURE and details:
+        if root_of(error) is not None:
             self.look_at_events()
             self.observer.failed_with(self, details["peer"])
         self.end(None, error)
@@ -298,25 +304,11 @@ class Place:
     def _on_control(self, place, what, *args):
         getattr(self, f"_on_{what}")(place, *args)
 
-    def _on_ask(self, place, what, name, pid=None):
-        kernel = self.kernel
-        answer: Any = True
-        try:
-            if what == "lookup":
-                owner = kernel.names.find(name)
-                answer = None if owner is None else owner.pid
-            elif what == "unregister":
-                answer = kernel.unregister(None, name)
-            else:
-                kernel.register(None, name, pid)
-        except Error as error:
-            answer = error
-        self.post(place, (CONTROL, "answer", answer))
+    def _on_ask(self, place, *question):
+        self.post(place, (CONTROL, "answer", answer_about_names(self.kernel, *question)))
 
-    def _on_released(self, place, name, pid):
-        owner = self.kernel.names.find(name)
-        if owner is not None and owner.pid == pid:
-            self.kernel.unregister(None, name)
+    def _on_names(self, place, *note):
+        note_about_names(self.kernel, *note)
 
     def _on_name(self, place, name, pid):
         self.kernel.names.published(name, pid)

@@ -493,7 +493,7 @@ def test_a_fatal_link_and_a_deadline_leave_time_to_clean_up_as_well(within):
         gate.open.set()
         error = await exit_of(pid)
         assert isinstance(error, Internal)
-        assert error.message == "linked process failed"
+        assert error.message.startswith("linked process failed: ")
         gate = Gate()
         pid = start(lambda_of(cleans_up, gate, log))
         process.cancel(pid, "enough", "1ms")
@@ -730,7 +730,10 @@ def test_its_failure_spreads_before_it_has_cleaned_up(within):
 
         pid = await in_clean_up(first, gate)
         error = await exit_of(peer)
-        assert (error.message, error.details["peer"]) == ("linked process failed", pid)
+        assert (
+            error.message
+            == f"linked process failed: {pid}: {error.details['origin']['error']['message']}"
+        )
         assert error.details["error"]["kind"] == "Terminated"
         assert others.is_set()
         gate.open.set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import AlreadyExists
+from procession.core.errors import AlreadyExists, Error
 from procession.core.names import KEPT, NameRegistry, check_name, note_name, taken
 
 if TYPE_CHECKING:
@@ -31,6 +31,36 @@ class ParentNames(NameRegistry):
         super()._changed(name)
         owner = self._owners.get(name)
         self._publish(name, owner.pid if owner is not None else KEPT if name in self.kept else None)
+
+
+def answer_about_names(
+    kernel: Kernel, what: str, name: str, pid: str = "", keeper: str | None = None
+) -> Any:
+    """What the parent answers to a worker that asks about a name: what it wants, or an Error."""
+    try:
+        if what == "lookup":
+            owner = kernel.names.find(name)
+            return None if owner is None else owner.pid
+        if what == "unregister":
+            return kernel.unregister(None, name)
+        if what == "keep":
+            kernel.names.keep(name, pid, kernel.resolve(pid))
+        else:
+            kernel.names.register(name, kernel.resolve(pid), keeper)
+    except Error as error:
+        return error
+    return True
+
+
+def note_about_names(kernel: Kernel, what: str, name: str, pid: str) -> None:
+    """What the parent does when a worker says that a process there has a name no longer."""
+    names = kernel.names
+    if what == "let_go":
+        names.let_go(name, pid, kernel.processes.get(pid))
+        return
+    owner = names.find(name)
+    if owner is not None and owner.pid == pid:  # else it has been given to another one meanwhile
+        kernel.unregister(None, name)
 
 
 class WorkerNames(NameRegistry):
@@ -86,7 +116,7 @@ class WorkerNames(NameRegistry):
         if process is not None:
             note_name(process, name)
         elif exchange.has_ended(pid):  # before the name came
-            self._tell("released", name, pid)
+            self._tell("names", "released", name, pid)
         else:
             self._early.setdefault(pid, []).append(name)
             self.kept[name] = None  # until it is born: who calls it by name waits
@@ -101,7 +131,7 @@ class WorkerNames(NameRegistry):
             if owner is None or not self._exchange.has_ended(owner):
                 raise
             # It has ended, which the parent has not heard of yet.
-            self._tell("released", name, owner)
+            self._tell("names", "released", name, owner)
             self._ask("register", name, process.pid, keeper)
 
     def check_free(self, name: str, keeper: str | None = None) -> None:
@@ -142,7 +172,7 @@ class WorkerNames(NameRegistry):
     def forsake(self, pid: str) -> None:
         """Free the names of a process that will never run."""
         for name in self._early.pop(pid, ()):
-            self._tell("released", name, pid)
+            self._tell("names", "released", name, pid)
 
     def forsake_unborn(self) -> None:
         """A place is lost: what it was about to spawn here will never run."""
@@ -153,11 +183,11 @@ class WorkerNames(NameRegistry):
         """Free all names of a process that ends, and those that it keeps."""
         for name, only_kept in (process.names or {}).items():
             if only_kept:
-                self._tell("let_go", name, process.pid)
+                self._tell("names", "let_go", name, process.pid)
                 continue
             if self._pids.get(name) == process.pid:
                 del self._pids[name]
-            self._tell("released", name, process.pid)
+            self._tell("names", "released", name, process.pid)
         process.names = None
 
     def keep(self, name: str, keeper: str, process: Peer | None) -> None:
@@ -171,7 +201,7 @@ class WorkerNames(NameRegistry):
         """Keep a name no longer."""
         if process is not None and process.names:
             process.names.pop(name, None)
-        self._tell("let_go", name, keeper)
+        self._tell("names", "let_go", name, keeper)
 
     @property
     def _exchange(self) -> Exchange:

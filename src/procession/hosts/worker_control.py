@@ -7,7 +7,7 @@ import logging
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Error
+from procession.hosts.names import answer_about_names, note_about_names
 from procession.hosts.wire import WireError
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ class Control:
             "load": self._on_load,
             "log": self._on_log,
             "ask": self._on_ask,
-            "released": self._on_released,
-            "let_go": self._on_let_go,
+            "names": self._on_names,
             "answer": self._on_answer,
             "stopped": self._on_stopped,
         }
@@ -117,29 +116,11 @@ class Control:
         self, worker: Worker, what: str, name: str, pid: str = "", keeper: str | None = None
     ) -> None:
         """A question about names: the worker does nothing else until it has the answer."""
-        kernel = self._kernel
-        answer: Any = True
-        try:
-            if what == "lookup":
-                owner = kernel.names.find(name)
-                answer = None if owner is None else owner.pid
-            elif what == "unregister":
-                answer = kernel.unregister(None, name)
-            elif what == "keep":
-                kernel.names.keep(name, pid, kernel.resolve(pid))
-            else:
-                kernel.names.register(name, kernel.resolve(pid), keeper)
-        except Error as error:
-            answer = error
+        answer = answer_about_names(self._kernel, what, name, pid, keeper)
         self._tell(worker.place, "answer", answer)
 
-    def _on_released(self, worker: Worker, name: str, pid: str) -> None:
-        owner = self._kernel.names.find(name)
-        if owner is not None and owner.pid == pid:
-            self._kernel.unregister(None, name)
-
-    def _on_let_go(self, worker: Worker, name: str, keeper: str) -> None:
-        self._kernel.names.let_go(name, keeper, self._kernel.processes.get(keeper))
+    def _on_names(self, worker: Worker, what: str, name: str, pid: str) -> None:
+        note_about_names(self._kernel, what, name, pid)
 
     def _on_answer(self, worker: Worker, number: int, answer: Any) -> None:
         future = self._questions.get(number)
