@@ -483,7 +483,7 @@ def test_a_service_that_fails_makes_the_exit_code_1_and_the_others_go_on(tmp_pat
     )
     done = procession("run", tmp_path)
     assert (done.returncode, done.stdout) == (1, "good\n")
-    assert "service app:bad failed: bad is broken" in done.stderr
+    assert "service app:bad failed: ValueError: bad is broken" in done.stderr
     assert "service app:good exited" in done.stderr
 
 

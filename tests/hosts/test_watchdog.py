@@ -576,10 +576,12 @@ def test_a_lua_process_that_computes_long_is_warned_about(node, tmp_path, caplog
     warnings = [one for one in caplog.records if "without a wait" in one.getMessage()]
     assert warnings[0].levelno == logging.WARNING
     assert warnings[-1].levelno == logging.ERROR
-    who = "app:busy {app:processes|0x00001}"
-    assert warnings[0].getMessage().startswith(f"{who} has been computing for")
+    who = r"app:busy \{app:processes\|0x[0-9a-f]+\}"
+    assert re.match(f"{who} has been computing for", warnings[0].getMessage())
 
 
+# A strike may meet a callback of the cycle collector, which only prints it: then there is another.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_nothing_is_lost_when_processes_are_struck_amid_their_calls(node):
     """What they did by then has happened in full or not at all."""
     sent = collections.Counter()

@@ -80,16 +80,17 @@ def test_the_programs_are_the_words_of_the_document():
 
 
 @pytest.mark.parametrize(
-    ("entry", "language"), [("python_parent", "Lua"), ("lua_parent", "Python")]
+    ("entry", "language", "why"),
+    [("python_parent", "Lua", "nottoday"), ("lua_parent", "Python", "ConnectionErrornottoday")],
 )
-def test_a_parent_in_one_language_keeps_workers_in_the_other_alive(entry, language):
+def test_a_parent_in_one_language_keeps_workers_in_the_other_alive(entry, language, why):
     done = run(ROOT / "examples/mixed", f"mixed:{entry}", "--quiet-exits")
     assert done.returncode == 0, done.stderr
     said = [re.sub(r"[^a-zA-Z0-9]|square", "", line) for line in done.stdout.splitlines()]
     assert sorted(said) == [
         f"{language}worker11",
         f"{language}worker24",
-        f"{language}worker2failedontry1nottoday",
+        f"{language}worker2failedontry1{why}",
         f"{language}worker39",
     ]
     assert done.stderr == ""

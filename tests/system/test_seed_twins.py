@@ -80,7 +80,7 @@ def test_a_monitored_worker_that_fails_gives_an_exit_with_its_error():
     done = run_anyhow("monitored_failure")
     assert done.returncode == 0
     assert re.fullmatch(
-        f"Worker exited: {PID}\nExit error: worker failed on purpose\n", done.stdout
+        f"Worker exited: {PID}\nExit error: RuntimeError: worker failed on purpose\n", done.stdout
     )
     assert done.stderr.count("RuntimeError: worker failed on purpose") == 2  # log, traceback
 
@@ -122,7 +122,7 @@ def test_a_process_that_linked_itself_fails_with_the_other():
 @pytest.mark.semantics("9.2")
 def test_an_unlinked_process_survives_the_other():
     done = run_anyhow("unlinking")
-    assert (done.returncode, done.stdout) == (0, "Survived: told to fail\n")
+    assert (done.returncode, done.stdout) == (0, "Survived: RuntimeError: told to fail\n")
 
 
 @pytest.mark.semantics("9.4", "14.4")

@@ -19,6 +19,7 @@ Frame = tuple[Any, ...]
     EXITED,
     LINK_DOWN,
     LINK_FAILING,
+    LINK_REFUSED,
     DOOM,
     CANCEL,
     CREDIT,
@@ -29,7 +30,7 @@ Frame = tuple[Any, ...]
     BURY,
     BURIED,
     CONTROL,
-) = range(22)
+) = range(23)
 
 PARENT = 0
 """The place that all others were started from. It decides who has a name."""

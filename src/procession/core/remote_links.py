@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from procession.core.errors import Error, Invalid, not_found
 from procession.core.event import EXIT, Event
-from procession.core.frames import LINK, LINK_DOWN, LINK_FAILING, TIED, UNLINK, Frame
+from procession.core.frames import LINK, LINK_DOWN, LINK_FAILING, LINK_REFUSED, TIED, UNLINK, Frame
 from procession.core.pid import decides
 from procession.core.remote import RemoteProcess
 
@@ -63,7 +63,9 @@ class RemoteLinks:
             self._acknowledge(place, pid, other)
         elif pid not in self._exchange.unborn:
             self._acknowledge(place, pid, other)
-            self._post.post(place, (LINK_DOWN, other, pid, self._exchange.now(), not_found(pid)))
+            # One that cleans up has not ended: who monitors it will hear of that, later.
+            what = LINK_DOWN if process is None else LINK_REFUSED
+            self._post.post(place, (what, other, pid, self._exchange.now(), not_found(pid)))
 
     def on_unlink(self, place: int, pid: str, other: str) -> None:
         """UNLINK: the link was undone there."""
@@ -115,6 +117,12 @@ class RemoteLinks:
             self._exchange.end(stand_in, exit)
         elif self._untie(process, other) and error is not None:
             process.link_down(exit)
+
+    def on_link_refused(self, place: int, pid: str, other: str, time: float, error: Error) -> None:
+        """LINK_REFUSED: the process there cleans up, and cannot be linked to any more."""
+        process = self._exchange.local(pid, place, (LINK_REFUSED, pid, other, time, error))
+        if process is not None and self._untie(process, other):
+            process.link_down(Event(EXIT, other, time, None, error))
 
     def on_link_failing(
         self, place: int, pid: str, other: str, time: float, error: Error | None
