@@ -73,6 +73,7 @@ def test_nothing_is_left_of_what_has_ended(node):
 
 HELD_ELSEWHERE = {
     "a_full_host_takes_no_more": "5.6: a full host over there is told by EXIT",
+    "an_argument_that_does_not_fit_is_an_error_of_spawn": "5.6: over there it is told by EXIT",
     "the_errors_of_send": "6.9: its PID 0xfffff is one of the parent, where it is not looked for",
     "a_pid_is_never_a_name": "6.9: its PID is one of the parent, where it is not looked for",
     "a_full_mailbox_is_told_to_the_sender": "6.9: true means handed to the link that leads there",

@@ -31,6 +31,7 @@ async def polite(name):
     say(name, "ended by itself")
 
 async def stubborn(name):
+    process.events()  # else nobody would wait for it: it could not know that it is to stop
     try:
         say(name, "ready")
         while True:
@@ -39,6 +40,7 @@ async def stubborn(name):
         say(name, "cleaned up")
 
 async def stubborn_in_asyncio(name):
+    process.events()
     try:
         say(name, "ready")
         async with asyncio.TaskGroup() as group:
