@@ -480,3 +480,36 @@ def test_a_process_that_awaits_a_future_of_another_loop_gets_the_error_of_asynci
         elsewhere.call_soon_threadsafe(elsewhere.stop)
         thread.join()
         elsewhere.close()
+
+
+def plain():
+    pass
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda: process.spawn(plain, None),
+        lambda: process.spawn("nobody:main", None),
+        lambda: process.spawn([], None),
+        lambda: process.spawn(double, None),
+        lambda: process.spawn(double, "app:nowhere", 1),
+        lambda: process.spawn(double, None, plain),
+        lambda: process.send("nobody", "x"),
+        lambda: process.send("{app:processes|0x0ffff}", "x"),
+        lambda: process.send(process.pid(), "x", [plain]),
+        lambda: process.monitor("nobody"),
+        lambda: process.registry.lookup("nobody"),
+        lambda: process.registry.register("", process.pid()),
+        lambda: process.set_options(trap=True),
+        lambda: time.after("5"),
+    ],
+)
+def test_a_refusal_shows_nothing_of_how_the_runtime_found_out(run, refused):
+    async def main():
+        with pytest.raises((procession.Error, TypeError)) as caught:
+            refused()
+        error = caught.value
+        return error.__cause__ is None and (error.__context__ is None or error.__suppress_context__)
+
+    assert run(main)

@@ -140,6 +140,8 @@ class Kernel:
             try:
                 program = (self.functions if to_execute else self.programs)[entry]
             except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
+                program = None
+            if program is None:  # not in the handler: the KeyError is no part of what load raises
                 program = self._load_program(entry, to_execute)
             if host.population >= host.room:
                 host.refuse()
@@ -231,7 +233,8 @@ class Kernel:
             raise TypeError(f"a host is a string, not {type(host_id).__name__}")
         if not host_id:
             raise Invalid("to spawn takes an entry and a host (None: the caller's own)")
-        raise NotFound(f"host not found: {host_id!r}{did_you_mean(host_id, self.hosts)}")
+        hint = did_you_mean(host_id, self.hosts) or f"; it can be {', '.join(self.hosts)}"
+        raise NotFound(f"host not found: {host_id!r}{hint}")
 
     def ending(self, process: Process, error: Error | None) -> bool:
         """A guest reports that a process is going to end with `error`, and cleans up before.
