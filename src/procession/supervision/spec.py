@@ -92,18 +92,23 @@ class ChildSpec:
             raise TypeError(f"child {id!r}: args is a list, not {args!r:.100}")
         self.args = list(args)
         self.host = host if host is None else _text("a host", host)
-        self.restart = cast("Restart", _one_of("restart", restart, RESTARTS))
-        self.type = cast("Type", _one_of("type", type, TYPES))
-        self.shutdown = _shutdown(shutdown, self.type)
-        self.name = name
-        if name is not None:
-            check_name(name)
         if not isinstance(ready, bool):
             raise TypeError(f"child {id!r}: ready is True or False, not {ready!r:.100}")
         self.ready = ready
-        self.start_timeout = seconds(start_timeout)
-        if self.start_timeout <= 0:
-            raise Invalid(f"start_timeout is longer than nothing, not {start_timeout!r}")
+        self.name = name
+        try:
+            self.restart = cast("Restart", _one_of("restart", restart, RESTARTS))
+            self.type = cast("Type", _one_of("type", type, TYPES))
+            self.shutdown = _shutdown(shutdown, self.type)
+            if name is not None:
+                check_name(name)
+            self.start_timeout = seconds(start_timeout)
+            if self.start_timeout <= 0:
+                raise Invalid(f"start_timeout is longer than nothing, not {start_timeout!r}")
+        except Invalid as error:
+            raise Invalid(f"child {id!r}: {error.message}") from None
+        except TypeError as error:
+            raise TypeError(f"child {id!r}: {error}") from None
 
     def data(self) -> dict[str, Any]:
         """It as plain data. Raises Invalid if its entry cannot cross."""
