@@ -138,6 +138,13 @@ def test_a_folder_with_no_manifest_but_those_that_are_not_read_says_both(tmp_pat
     note, error = done.stderr.splitlines()
     assert note.startswith("note: venv/_index.yaml is not read")
     assert error.startswith("error: there is no manifest")
+    done = procession("check", tmp_path, "--json")
+    assert json.loads(done.stdout)["not_read"] == ["venv/_index.yaml"]
+    (tmp_path / "_index.yaml").write_text("entries: []\n")
+    done = procession("check", tmp_path, "--json")
+    told = json.loads(done.stdout)
+    assert [error["key"] for error in told["errors"]] == ["namespace"]
+    assert told["not_read"] == ["venv/_index.yaml"]
 
 
 # -- what is wrong in manifests and sources ----------------------------------------------------

@@ -40,14 +40,14 @@ def check(directory: Path, as_json: bool) -> None:
     if not as_json:
         for one in not_read:
             click.echo(_note(one, manifest.root), err=True)
+    skipped = [file for one in not_read for file in one.manifests]
+    shown = [file.relative_to(manifest.root).as_posix() for file in skipped]
     if errors:
-        fail(ManifestErrors(errors), as_json=as_json)
+        fail(ManifestErrors(errors), as_json=as_json, not_read=shown)
     if not manifest.files:
-        fail(NotFound(no_entries(manifest)), as_json=as_json)
+        fail(NotFound(no_entries(manifest)), as_json=as_json, not_read=shown)
     count = len(manifest.entries)
     if as_json:
-        skipped = [file for one in not_read for file in one.manifests]
-        shown = [file.relative_to(manifest.root).as_posix() for file in skipped]
         print_json({"ok": True, "entries": count, "not_read": shown})
     elif not count:
         click.echo("ok: no entries")

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from procession.manifest.loader import Manifest
 
 
-def fail(error: Error, *, as_json: bool = False) -> NoReturn:
-    """Print an error, or each one of a manifest, and end the command with 1."""
+def fail(error: Error, *, as_json: bool = False, **more: object) -> NoReturn:
+    """Print an error, or each one of a manifest, and end the command with 1.
+
+    `more` is what the JSON says besides.
+    """
     errors = errors_of(error)
     if as_json:
         data = error.details if isinstance(error, ManifestErrors) else [error.to_dict()]
-        print_json({"ok": False, "errors": data})
+        print_json({"ok": False, "errors": data, **more})
     else:
         for one in errors:
             click.echo(click.style("error: ", fg="red", bold=True) + str(one), err=True)
