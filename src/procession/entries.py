@@ -9,7 +9,13 @@ import msgspec
 from procession.core.errors import Invalid, NotFound, did_you_mean
 from procession.guests.source import PythonSources
 from procession.hosts.os_workers import importable_reference
-from procession.manifest.entry import Declared, LuaEntry, PythonEntry, SupervisorEntry
+from procession.manifest.entry import (
+    Declared,
+    LuaEntry,
+    PythonEntry,
+    ServiceEntry,
+    SupervisorEntry,
+)
 from procession.supervision.supervisor import function_of_entry
 
 if TYPE_CHECKING:
@@ -94,4 +100,5 @@ class Entries:
     def _check_kind(entry: Declared, to_execute: bool) -> None:
         kinds = (*_PROCESSES, *_FUNCTIONS) if to_execute else _PROCESSES
         if entry.kind not in kinds:
-            raise NotFound(f"entry not found: {entry.id!r} is no process, but a {entry.kind}")
+            hint = f"; it runs {entry.process!r}" if isinstance(entry, ServiceEntry) else ""
+            raise NotFound(f"entry not found: {entry.id!r} is no process, but a {entry.kind}{hint}")

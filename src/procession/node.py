@@ -256,7 +256,9 @@ class Node:
     def check_entry(self, entry: Entry, host: str | None = None, /) -> None:
         """Raise what `exec` would raise before anything is run: of its host, of its entry."""
         if host is not None and host not in self._kernel.hosts:
-            raise NotFound(f"host not found: {host!r}{did_you_mean(host, self._kernel.hosts)}")
+            known = self._kernel.hosts
+            hint = did_you_mean(host, known) or f"; it can be {', '.join(known)}"
+            raise NotFound(f"host not found: {host!r}{hint}")
         self._entries.addressed(SpawnOrder(entry, host or self._default_host, to_execute=True))
 
     async def _exec_main(self, entry: Entry, args: tuple[Any, ...]) -> Any:

@@ -281,7 +281,8 @@ def set_options(options: Mapping[str, Any] | None = None, /, **more: Any) -> Lit
     wanted = {**(options or {}), **more}
     for name, value in wanted.items():
         if name not in Options.__struct_fields__:
-            hint = did_you_mean(name, Options.__struct_fields__)
+            known = Options.__struct_fields__
+            hint = did_you_mean(name, known) or f"; it can be {', '.join(known)}"
             raise Invalid(f"unknown process option {name!r}{hint}")
         if not isinstance(value, bool):
             raise Invalid(f"process option {name} is true or false, not {value!r:.100}")
@@ -328,9 +329,11 @@ async def upgrade(entry: Entry | None, /, *state: Any) -> NoReturn:
     as for a spawn. Does not return: the old code is closed (its `finally` blocks run, and may not
     wait), its tasks are cancelled. Every message not yet received waits for the new code, with its
     sender and reply, in the order in which all came, whatever the old code listened to; the new
-    code has to listen anew. Raises, and nothing has changed,
-    NotFound or Internal if there is no such program, Invalid if the arguments do not fit, if the
-    caller is not the main of its process, or if the program is in another language.
+    code has to listen anew.
+
+    Raises NotFound or Internal if there is no such program, Invalid if the arguments do not fit, if
+    the caller is not the main of its process, or if the program is in another language; then
+    nothing has changed.
     """
     me = current()
     if me.scheduler.current is not me:

@@ -275,7 +275,10 @@ def test_a_result_that_cannot_cross_is_an_error(app):
         (("-x", "nobody:knows"), ["entry not found", "nobody:knows"]),
         (("-x", "shows"), ["'shows' is no entry reference", "namespace:name"]),
         (("-x", "app:main"), ["app:main", "is no process, but a process.host"]),
-        (("-x", "app:shows", "--host", "app:nope"), ["host not found", "app:nope"]),
+        (
+            ("-x", "app:shows", "--host", "app:nope"),
+            ["host not found", "app:nope", "app:other"],
+        ),
         (("-x", "app:broken"), ["broken.py:3", "SyntaxError", "invalid syntax"]),
         (("-x", "app:explodes"), ["explodes.py:2", "ZeroDivisionError", "division by zero"]),
         (("-x", "app:missing"), ["method not found", "code.py", "did you mean 'shows'?"]),

@@ -39,7 +39,7 @@ def test_a_dynamic_supervisor_has_no_use_for_specs_or_ids(run):
         sup = supervisor.start([ChildSpec("s", worker)], strategy="dynamic")
         pid = await supervisor.start_child(sup, "a")
         for request in (supervisor.restart_child, supervisor.delete_child):
-            with pytest.raises(Invalid, match="dynamic"):
+            with pytest.raises(Invalid, match="dynamic.*use start_child"):
                 await request(sup, pid)
         with pytest.raises(Invalid, match="arguments only"):
             await supervisor.start_child(sup, ChildSpec("x", worker))

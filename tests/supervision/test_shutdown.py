@@ -209,7 +209,7 @@ def test_an_entry_can_be_checked_before_anything_runs(app):
         node.check_entry(deaf, "app:main")
         with pytest.raises(NotFound, match="did you mean 'app:serves'"):
             node.check_entry("app:servse")
-        with pytest.raises(NotFound, match="is no process, but a process.service"):
+        with pytest.raises(NotFound, match="a process.service; it runs 'app:serves'"):
             node.check_entry("app:db")
         with pytest.raises(NotFound, match="host not found: 'app:mian'; did you mean 'app:main'"):
             node.check_entry("app:serves", "app:mian")

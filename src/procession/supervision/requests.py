@@ -143,7 +143,9 @@ async def delete_child(body: SupervisorBody, wanted: Any) -> None:
 
 def _find_stopped(body: SupervisorBody, id: Any) -> Child:
     if body.spec.dynamic:
-        raise Invalid("the children of a dynamic supervisor end with their process")
+        raise Invalid(
+            "a dynamic supervisor forgets a child that has ended: use start_child for another one"
+        )
     child = _find(body, id)
     if child.pid is not None:
         raise Conflict(f"child {id!r} is running, as {child.pid}")

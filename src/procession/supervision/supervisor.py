@@ -205,11 +205,10 @@ async def start_child(dest: str, /, *wanted: Any) -> str:
 
 
 async def terminate_child(dest: str, child: str, /) -> None:
-    """Stop a child: one that is not to be restarted, until `restart_child`.
+    """Stop a child, and wait until it has ended. It stays stopped until `restart_child`.
 
-    `child` is its id; of a dynamic supervisor its PID. A temporary or dynamic child is forgotten.
-    Nor is it started with the others when a group is restarted. Waits until it has ended. Raises
-    NotFound.
+    That holds also when the others are restarted. `child` is its id; of a dynamic supervisor its
+    PID. A temporary or dynamic child is forgotten. Raises NotFound.
     """
     await _call(dest, "terminate_child", child)
 
