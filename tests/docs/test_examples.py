@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import procession
+from procession import Node, supervisor
+
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = Path(sys.executable).parent / "procession"
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```output\n(.*?)```)?", re.S)
@@ -25,7 +28,7 @@ def run(*args, **options):
     )
 
 
-PAGES = ["docs/tutorial.md", "docs/how-to/supervise.md"]
+PAGES = sorted(page.relative_to(ROOT) for page in (ROOT / "docs").rglob("*.md"))
 
 
 @pytest.mark.parametrize(("code", "output"), [one for page in PAGES for one in programs(page)])
@@ -34,6 +37,19 @@ def test_a_program_of_the_docs_prints_what_the_page_says(code, output, tmp_path)
     done = run("program.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == output
+
+
+@pytest.mark.parametrize(
+    "module",
+    [procession, procession.process, procession.channel, procession.time, supervisor, Node],
+)
+def test_every_public_name_is_in_the_reference_of_python(module):
+    page = (ROOT / "docs/reference/python.md").read_text()
+    names = getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]
+    spans = " ".join(re.findall(r"`([^`]+)`", BLOCK.sub("", page)))
+    words = set(re.findall(r"\w+", spans))
+    inside = {"make_hosts", "supervised"}  # for workers and other files of this package
+    assert [name for name in names if name not in words | inside] == []
 
 
 def test_the_program_of_the_readme_prints_every_worker(tmp_path):
