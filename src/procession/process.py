@@ -346,13 +346,17 @@ async def upgrade(entry: Entry | None, /, *state: Any) -> NoReturn:
 
 
 class registry:  # noqa: N801 (written `process.registry.lookup`)
-    """Names for processes, one table per node. A name is freed when its owner ends."""
+    """Names for processes, one table per node. A name is freed when its owner ends.
+
+    One that a supervisor or service has given is kept while it restarts the process: nobody else
+    can have it.
+    """
 
     @staticmethod
     def register(name: str, pid: str | None = None, /) -> Literal[True]:
         """Give a name to the caller, or to `pid`. Again the same pair: nothing happens.
 
-        Raises AlreadyExists if another process has the name, NotFound if the PID is dead,
+        Raises AlreadyExists if another has the name or it is kept, NotFound if the PID is dead,
         Invalid for a name that looks like a PID.
         """
         me = current()
@@ -361,7 +365,10 @@ class registry:  # noqa: N801 (written `process.registry.lookup`)
 
     @staticmethod
     def lookup(name: str, /) -> str:
-        """The PID of the owner. Raises NotFound; see `wait`."""
+        """The PID of the owner. Raises NotFound, retryable while it is being restarted.
+
+        `wait` waits for it.
+        """
         me = current()
         return me.kernel.lookup(me, name).pid
 

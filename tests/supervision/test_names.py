@@ -112,8 +112,9 @@ def test_a_message_to_it_is_refused_and_nobody_else_can_have_the_name(run):
             process.registry.register("a")
         with pytest.raises(AlreadyExists):
             process.spawn(idle, None, name="a")
-        with pytest.raises(NotFound, match="name not registered"):
+        with pytest.raises(NotFound, match="not registered: 'a'.* restarted") as caught:
             process.registry.lookup("a")
+        assert caught.value.retryable is True
         assert process.registry.unregister("a") is False
         process.send("b", "stop")
         assert (await process.call("a", "who"))[1] == 2

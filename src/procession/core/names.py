@@ -97,6 +97,9 @@ class NameRegistry:
         check_name(name)
         owner = self.find(name)
         if owner is None:
+            if name in self.kept:
+                what = f"name not registered: {name!r}: the process of that name is being restarted"
+                raise NotFound(what, retryable=True)
             raise NotFound(f"name not registered: {name!r}")
         return owner
 
