@@ -12,10 +12,10 @@ from procession.core.process import Process, Program
 from procession.core.scheduler import Strand
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import READY
+from procession.guests.lua.state import out_of_memory
 from procession.guests.lua.strand import (
     ANSWER,
     LuaBody,
-    out_of_memory,
 )
 from procession.guests.lua.values import PLAIN, text, to_flat
 

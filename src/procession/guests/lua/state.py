@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lupa import lua54
 
-from procession.core.errors import Internal
+from procession.core.errors import Error, Internal, LimitExceeded
 from procession.guests.lua.marks import BUFFERED, MARKS
 from procession.guests.lua.tail_calls import keep_callers
 from procession.guests.lua.types import TypeSyntaxError, erase_types, locate
@@ -151,6 +151,10 @@ class LuaState:
             attribute_filter=_no_attributes,
             max_memory=memory,
         )
+        self._limit = memory
+        self._collect = self.runtime.globals()[b"collectgarbage"]
+        if memory is not None:
+            self.runtime.set_max_memory(_NO_LIMIT)
         self._fed: list[Any] = []
         own = {b"feed": self._feed}
         marks = self.runtime.table_from({name.encode(): mark for name, mark in MARKS.items()})
@@ -173,6 +177,8 @@ class LuaState:
         self._feed_lua = exports[b"feed"]
         self._build_parcel = exports[b"build_parcel"]
         self._discard = exports[b"discard"]
+        if memory is not None:
+            self.runtime.set_max_memory(memory)
         self._compiled: set[bytes] = set()
         self.owners: dict[bytes, Any] = {}
         """Which process made which coroutine, by the coroutine's address."""
@@ -191,10 +197,36 @@ class LuaState:
         for name in [name for name in held if name not in _KEPT]:
             held[name] = None
 
+    # -- memory --------------------------------------------------------------------------------
+
+    def _without_limit(self, function: Any, *values: Any) -> Any:
+        """Call a function of our Lua with values of Python; see `has_room` for what comes of it.
+
+        lupa hands values to Lua outside of any protected call: if memory lacks there, Lua ends the
+        whole OS process.
+        """
+        if self._limit is None:
+            return function(*values)
+        self.runtime.set_max_memory(_NO_LIMIT)
+        try:
+            return function(*values)
+        finally:
+            self.runtime.set_max_memory(self._limit)
+
+    def has_room(self, values: Iterable[Any] = ()) -> bool:
+        """Whether a state with a limit can be given these values, and go on after that."""
+        if self._limit is None:
+            return True
+        needed = _SLACK + sum(len(one) for one in values if type(one) is bytes)
+        if self.runtime.get_memory_used() + needed <= self._limit:
+            return True
+        self._without_limit(self._collect)
+        return bool(self.runtime.get_memory_used() + needed <= self._limit)
+
     # -- chunks --------------------------------------------------------------------------------
 
     def chunk(self, source: Source) -> bytes:
-        """Compile a program, once; its id, for `body`. Raises Internal."""
+        """Compile a program, once; its id, for `body`. Raises Internal, LimitExceeded."""
         if self.dropped:
             self.discard_dropped()
         if source.id not in self._compiled:
@@ -204,10 +236,13 @@ class LuaState:
             if not ok:
                 raise Internal(_with_column(problem.decode(errors="replace"), source))
             self._compiled.add(source.id)
+            if not self.has_room():
+                raise out_of_memory()
         return source.id
 
     def _call_compile(self, source: Source) -> tuple[bool, bytes]:
-        answer = self._compile(
+        answer = self._without_limit(
+            self._compile,
             source.id,
             source.text,
             keep_callers(source.text),
@@ -256,7 +291,7 @@ class LuaState:
 
     def build(self, value: Any) -> int:
         """A value of Python in Lua, as a parcel."""
-        number: int = self._build_parcel(*self.fed(to_flat(value)))
+        number: int = self._without_limit(self._build_parcel, *self.fed(to_flat(value)))
         return number
 
     def fed(self, flat: list[Any]) -> list[Any]:
@@ -264,7 +299,7 @@ class LuaState:
         if len(flat) <= _FEED:
             return flat
         for start in range(0, len(flat), _FEED):
-            self._feed_lua(*flat[start : start + _FEED])
+            self._without_limit(self._feed_lua, *flat[start : start + _FEED])
         return [BUFFERED]
 
     def carry(self, value: Any) -> tuple[bool, Any]:
@@ -274,6 +309,16 @@ class LuaState:
         if type(value) is str:
             return False, value.encode(errors="replace")
         return True, self.build(value)
+
+
+_NO_LIMIT = 1 << 62
+_SLACK = 4096
+"""What must be free in a state with a limit before it is given anything."""
+
+
+def out_of_memory() -> Error:
+    """The error of a process that used up its memory."""
+    return LimitExceeded("out of memory", retryable=False)
 
 
 _KEPT = ("dropped", "own", "owners", "compatible")

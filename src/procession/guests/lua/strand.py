@@ -19,14 +19,14 @@ from procession.core.channel import (
     SendCase,
     select,
 )
-from procession.core.errors import Error, Internal, Invalid, LimitExceeded
+from procession.core.errors import Error, Internal, Invalid
 from procession.core.event import Event
 from procession.core.mailbox import TopicChannel
 from procession.core.message import Message
 from procession.core.scheduler import NOTHING
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN, UPGRADE
-from procession.guests.lua.state import Parcel
+from procession.guests.lua.state import Parcel, out_of_memory
 from procession.guests.lua.values import PLAIN, from_scalar, kind_of, new_error, text
 
 if TYPE_CHECKING:
@@ -104,7 +104,11 @@ class LuaBody:
             answer = self._drive(wait)
             if answer is None:
                 return None
+        limited = self.state.own
         while True:
+            if limited and not self.state.has_room(answer or ()):
+                self._crashed(lua54.LuaMemoryError())
+                return None
             guard.running = self
             guard.entered = True
             if guard.asleep:
@@ -396,8 +400,3 @@ class _Select:
     def __init__(self, wait: Coroutine[Any, Any, Any]) -> None:
         self.send = wait.send
         self.close = wait.close
-
-
-def out_of_memory() -> Error:
-    """The error of a process that used up its memory."""
-    return LimitExceeded("out of memory", retryable=False)
