@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from procession import Node, NotFound
+from procession import Error, Node
 
 APP = Path(__file__).parent / "app"
 WORKERS = "app:workers"
@@ -58,7 +58,7 @@ class World:
             self.node.terminate(one.pid)
 
     async def until_gone(self, pid):
-        with contextlib.suppress(NotFound):
+        with contextlib.suppress(Error):  # its own, or NotFound if it is gone already
             await self.node.wait(pid)
 
     def places(self):
