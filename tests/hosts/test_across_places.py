@@ -315,3 +315,36 @@ def test_a_mailbox_in_another_os_process_is_bounded_by_bytes_too(fresh):
                 await asyncio.sleep(0)
 
     assert fresh(test, settings={"mailbox_bytes": "1MiB"}) is True
+
+
+@pytest.mark.semantics("6.10")
+@pytest.mark.parametrize("sender", [PROCESSES, WORKERS, "app:single"])
+def test_what_is_heavier_than_a_whole_mailbox_is_refused_from_any_place(fresh, sender):
+    async def test(world):
+        who = world.puppet(sender)
+        pid = world.node.spawn("app:sleeping", "app:single")
+        for _ in range(2):
+            with pytest.raises(LimitExceeded, match="mailbox full: .* the limit is 1048576"):
+                await who.send(pid, "n", ["x" * 600_000] * 2)
+        assert await who.send(pid, "n", "x" * 600_000) is True
+
+    fresh(test, settings={"mailbox": 10, "mailbox_bytes": "1MiB"})
+
+
+@pytest.mark.semantics("6.8", "6.9", "7.2")
+def test_who_used_up_the_mailbox_of_one_that_cleaned_up_hears_of_its_end(fresh):
+    async def test(world):
+        who = world.puppet(PROCESSES)
+        pid = world.node.spawn("app:cleaning", "app:single", who.pid)
+        assert await who.receive("starts") == pid
+        world.node.terminate(pid)
+        assert await who.receive("cleans up") == pid
+        with pytest.raises(NotFound):
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        world.node.send(pid, "n", 1)
+                    except LimitExceeded:
+                        await asyncio.sleep(0.001)
+
+    fresh(test, settings={"mailbox": 4})

@@ -27,7 +27,8 @@ class CreditLedger:
         """The processes that owe some place half of its credit, or more."""
 
     def owe(self, process: Process, place: int, payloads: Sequence[Any]) -> None:
-        """A place has sent a process something."""
+        """A place has sent a process something. Also to one that cleans up, which gets it no more:
+        who had no credit left would otherwise never send again, and never hear of the end."""
         mailbox = process.mailbox
         if mailbox.owed is None:
             mailbox.owed = {}

@@ -326,11 +326,10 @@ class Exchange:
         if process is None:
             self._tell_dead(place, pid)
             return
-        if process.ending:
-            return
-        admit = process.mailbox.admit
-        for payload in payloads:
-            admit(sender, topic, payload)
+        if not process.ending:
+            admit = process.mailbox.admit
+            for payload in payloads:
+                admit(sender, topic, payload)
         self.credit.owe(process, place, payloads)
 
     def _give_credit(self, place: int, process: Process, messages: int) -> None:
@@ -357,8 +356,8 @@ class Exchange:
             return
         if process.ending:
             caller.answer(not_found(pid))
-            return
-        process.mailbox.admit(sender, topic, payload, caller)
+        else:
+            process.mailbox.admit(sender, topic, payload, caller)
         self.credit.owe(process, place, (payload,))
 
     def _on_reply(self, place: int, call: int, reply: Any) -> None:

@@ -237,7 +237,8 @@ class Mailbox:
             if weight > SMALL:
                 self._weigh = weigh
             if self.weight + weight > self.host.mailbox_bytes and not accepted:
-                raise self._too_heavy(topic, weight)
+                host = self.host
+                raise too_heavy(weight, self.weight, host.mailbox_bytes, host.id, topic)
             self.weight += weight
         self._arrivals = arrival
         letter = (arrival, sender, topic, payload, reply_to, weight)
@@ -266,14 +267,6 @@ class Mailbox:
         self._fit_until = self._arrivals + room
         if room <= 0:
             raise mailbox_full(self.host.mailbox, topic)
-
-    def _too_heavy(self, topic: str, weight: int) -> LimitExceeded:
-        return LimitExceeded(
-            f"mailbox full: about {self.weight} bytes wait, this message has {weight}, and "
-            f"the limit is {self.host.mailbox_bytes} (mailbox_bytes of {self.host.id})",
-            retryable=True,
-            details={"topic": topic},
-        )
 
     def restore(self, letter: Letter) -> None:
         """Take back what a receiver could not use: to whoever listens by now, else to its place.
@@ -396,6 +389,16 @@ def mailbox_full(limit: int, topic: str) -> LimitExceeded:
     """The error of who sends to a process for which too much waits. SEMANTICS 6.8."""
     return LimitExceeded(
         f"mailbox full: {limit} messages wait", retryable=True, details={"topic": topic}
+    )
+
+
+def too_heavy(weight: int, waiting: int, limit: int, host_id: str, topic: str) -> LimitExceeded:
+    """The error of a message that has more bytes than still fit. SEMANTICS 6.10."""
+    return LimitExceeded(
+        f"mailbox full: about {waiting} bytes wait, this message has {weight}, and "
+        f"the limit is {limit} (mailbox_bytes of {host_id})",
+        retryable=True,
+        details={"topic": topic},
     )
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from procession.core.frames import CANCEL, DOOM, LINK, LINK_FAILING, LOOK, UNLINK, UNWATCH, WATCH
-from procession.core.mailbox import mailbox_full
+from procession.core.mailbox import mailbox_full, too_heavy
 from procession.core.message import check_topic
+from procession.core.pid import parse_pid
 from procession.core.readiness import READY
-from procession.core.weight import units_of
+from procession.core.weight import units_of, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,14 +103,19 @@ class RemoteProcess:
     ) -> None:
         """Hand a message to the link that leads there. SEMANTICS 6.8, 6.9.
 
-        Raises LimitExceeded if its mailbox is full, as far as is known here.
+        Raises LimitExceeded if its mailbox is full, as far as is known here, or could never hold it.
         """
         check_topic(topic)
         if self.credit <= 0:
             raise mailbox_full(self._limit, topic)
         if self._exchange is not None:
+            units = units_of(payload, self._limit, self._limit_bytes)
+            if units > self._limit and (weight := weigh(payload)) > self._limit_bytes:
+                parsed = parse_pid(self.pid)
+                host_id = "" if parsed is None else parsed.host
+                raise too_heavy(weight, 0, self._limit_bytes, host_id, topic)
             self._exchange.send(self, sender, topic, payload, reply_to)
-            self.credit -= units_of(payload, self._limit, self._limit_bytes)
+            self.credit -= units
 
     # -- ties ----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """A process that does what it is told, and small ones that it may be told to spawn."""
 
+import asyncio
 import os
 import re
 import signal
@@ -90,6 +91,16 @@ async def echo(*args):
 
 async def sleeping():
     await process.listen("wake up").receive()
+
+
+async def cleaning(pid):
+    """Takes nothing; when it is terminated it cleans up for as long as it may."""
+    process.send(pid, "starts", process.pid())
+    try:
+        await process.listen("nothing").receive()
+    finally:
+        process.send(pid, "cleans up", process.pid())
+        await asyncio.sleep(60)
 
 
 async def counting():
