@@ -359,10 +359,11 @@ class Node:
         found = self.processes()
         if self._workers is not None:
             answers = await self._workers.ask_all("processes", seconds(timeout))
-            for processes in answers.values():
-                found += processes
             for worker in self._workers.statistics():
-                if worker["place"] not in answers:
+                processes = answers.get(worker["place"])
+                if processes is not None:
+                    found += processes
+                elif worker["processes"] or worker["place"] in answers:
                     log.warning(
                         "OS process %s of %s does not say what runs in it",
                         worker["os_pid"],

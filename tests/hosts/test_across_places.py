@@ -231,7 +231,32 @@ def test_a_worker_that_does_not_answer_is_named(fresh, caplog):
     fresh(test)
 
 
+def test_nobody_waits_for_what_a_worker_that_is_lost_would_have_said(fresh, caplog):
+    async def test(world):
+        worker = world.node.workers()[0]
+        os.kill(worker["os_pid"], signal.SIGSTOP)
+        answer = asyncio.ensure_future(world.node.all_processes(timeout="1h"))
+        await asyncio.sleep(0)
+        os.kill(worker["os_pid"], signal.SIGKILL)
+        assert await answer == []
+        assert "does not say" not in caplog.text
+
+    fresh(test)
+
+
 # -- the end -----------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("10.1")
+def test_a_worker_that_does_not_answer_takes_from_nobody_the_time_to_stop(fresh):
+    async def test(world):
+        event = asyncio.ensure_future(world.puppet(PROCESSES).event())
+        await asyncio.sleep(0)
+        os.kill(world.node.workers()[0]["os_pid"], signal.SIGSTOP)
+        await world.node.stop("1s")
+        assert (await event)["kind"] == "pid.cancel"
+
+    fresh(test)
 
 
 @pytest.mark.semantics("10.1")

@@ -103,7 +103,7 @@ class RemoteProcess:
     ) -> None:
         """Hand a message to the link that leads there. SEMANTICS 6.8, 6.9.
 
-        Raises LimitExceeded if its mailbox is full, as far as is known here, or could never hold it.
+        Raises LimitExceeded if its mailbox is full, as far as is known here, or too small for it.
         """
         check_topic(topic)
         if self.credit <= 0:

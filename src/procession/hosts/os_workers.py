@@ -131,7 +131,7 @@ class OsWorkers:
         self._workers.clear()
 
     async def ask_all(self, what: str, timeout: float) -> dict[int, Any]:
-        """The answers of all places that give one in time, by place."""
+        """The answers of all places that are up: see `Control.ask_all`."""
         return await self._control.ask_all(what, timeout)
 
     @property
@@ -213,6 +213,7 @@ class OsWorkers:
         )
         # Its successor is there before anybody hears of the loss: what is spawned then waits.
         successor = None if self._stopping else self._add_worker(pool)
+        self._control.place_down(place)
         router.exchange.place_down(place, lost)
         router.tell_all("down", place, lost)
         pool.count_processes()

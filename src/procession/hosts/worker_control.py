@@ -33,7 +33,7 @@ class Control:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._loads_due: asyncio.TimerHandle | None = None
-        self._questions: dict[int, asyncio.Future[Any]] = {}
+        self._questions: dict[int, tuple[int, asyncio.Future[Any]]] = {}
         self._numbers = count(1)
         self._on: dict[str, Callable[..., None]] = {
             "ready": self._on_ready,
@@ -57,22 +57,37 @@ class Control:
         on(worker, *args)
 
     async def ask_all(self, what: str, timeout: float) -> dict[int, Any]:
-        """Put a question to every worker that is up. The answers of those that give one in time."""
+        """Put a question to every worker that is up. Their answers, None for who is late.
+
+        A worker that is lost meanwhile is not waited for.
+        """
         asked: dict[int, asyncio.Future[Any]] = {}
+        numbers = []
         for place, worker in self._workers.items():
             if worker.ready.done() and not worker.stopped:
                 number = next(self._numbers)
-                asked[place] = self._questions[number] = self._loop.create_future()
+                numbers.append(number)
+                asked[place] = future = self._loop.create_future()
+                self._questions[number] = (place, future)
                 self._tell(place, "question", number, what)
         if not asked:
             return {}
         try:
-            done, _ = await asyncio.wait(asked.values(), timeout=timeout)
+            await asyncio.wait(asked.values(), timeout=timeout)
         finally:
-            waits = set(asked.values())
-            for number in [one for one, future in self._questions.items() if future in waits]:
-                del self._questions[number]
-        return {place: future.result() for place, future in asked.items() if future in done}
+            for number in numbers:
+                self._questions.pop(number, None)
+        return {
+            place: future.result() if future.done() else None
+            for place, future in asked.items()
+            if not future.cancelled()
+        }
+
+    def place_down(self, place: int) -> None:
+        """A worker is lost: it answers nothing any more."""
+        for asked, future in self._questions.values():
+            if asked == place:
+                future.cancel()
 
     def close(self) -> None:
         """Tell nobody anything any more."""
@@ -123,7 +138,7 @@ class Control:
         note_about_names(self._kernel, what, name, pid)
 
     def _on_answer(self, worker: Worker, number: int, answer: Any) -> None:
-        future = self._questions.get(number)
+        _, future = self._questions.get(number, (None, None))
         if future is not None and not future.done():
             future.set_result(answer)
 

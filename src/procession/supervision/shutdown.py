@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from procession.hosts.os_workers import OsWorkers
     from procession.supervision.keeper import Keeper
 
+_SHARE_TO_TELL = 0.25
+
 
 class Drained:
     """A future that is done once all of some processes have ended."""
@@ -53,11 +55,15 @@ def ask_to_stop(
 async def all_supervised(
     kernel: Kernel, workers: OsWorkers | None, entries: Mapping[str, Any], timeout: float
 ) -> set[str]:
-    """The PIDs of all that their supervisors will stop; workers have `timeout` to tell theirs."""
+    """The PIDs of all that their supervisors will stop, within `timeout`.
+
+    Workers have a part of it to tell theirs: one that is busy must not use up the time of all.
+    """
     found = supervised(kernel.local_processes(), entries)
     if workers is not None and timeout > 0:
-        for pids in (await workers.ask_all("supervised", timeout)).values():
-            found.update(pids)
+        limit = timeout * _SHARE_TO_TELL
+        for pids in (await workers.ask_all("supervised", limit)).values():
+            found.update(pids or ())
     return found
 
 
