@@ -218,6 +218,21 @@ def test_all_places_are_counted(fresh):
     fresh(test)
 
 
+def test_what_a_lua_process_does_is_seen_in_all_places(fresh):
+    async def test(world):
+        pids = [
+            world.node.spawn("app:lua_subscriber", host, f"{{{host}|0x1}}")
+            for host in (PROCESSES, WORKERS, WORKERS, "app:single")
+        ]
+        found = {}
+        while set(found.values()) != {"waiting"}:
+            found = {one["pid"]: one["state"] for one in await world.node.all_processes()}
+            assert {*found.values()} <= {"ready", "running", "waiting"}
+        assert set(found) == set(pids)
+
+    fresh(test)
+
+
 def test_a_worker_that_does_not_answer_is_named(fresh, caplog):
     async def test(world):
         worker = world.node.workers()[0]

@@ -204,7 +204,7 @@ class Process(Strand):
             "pid": self.pid,
             "entry": self.entry,
             "host": self.host.id,
-            "state": self.state,
+            "state": self.condition,
             "names": [name for name, only_kept in (self.names or {}).items() if not only_kept],
             "mailbox": 0 if self._mailbox is None else self._mailbox.size,
             "mailbox_bytes": 0 if self._mailbox is None else self._mailbox.weight,
@@ -213,10 +213,10 @@ class Process(Strand):
         }
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.pid} {self.entry} {self.state}>"
+        return f"<{type(self).__name__} {self.pid} {self.entry} {self.condition}>"
 
     @property
-    def state(self) -> str:
+    def condition(self) -> str:
         """In one word: waiting, ready, running, ending or dead."""
         if not self.alive:
             return "dead"
