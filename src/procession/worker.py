@@ -119,7 +119,6 @@ class WorkerNode(Node):
         self._entries = _WorkerEntries(self.manifest, config["main"])
         self._hosts_of: dict[int, str] = {self.place: self._own}
         self._loads: dict[int, int] = {self.place: 0}
-        self._starting: set[int] = set()
         self._asking = False
         self._answers: list[Any] = []
         self._delayed: list[tuple[int, list[Any]]] = []
@@ -173,7 +172,7 @@ class WorkerNode(Node):
         places = [place for place, id in self._hosts_of.items() if id == host_id]
         if not places:
             return PARENT
-        loads, starting = self._loads, self._starting
+        loads, starting = self._loads, self.exchange.starting
         loads[self.place] = self._kernel.hosts[self._own].population
         return min(places, key=lambda one: (one in starting, loads.get(one, 0), one != self.place))
 
@@ -263,15 +262,14 @@ class WorkerNode(Node):
     def _on_up(self, place: int, host_id: str) -> None:
         self.exchange.place_up(place)
         self._hosts_of[place] = host_id
-        self._starting.add(place)
+        self.exchange.starting.add(place)
 
     def _on_ready(self, place: int) -> None:
-        self._starting.discard(place)
+        self.exchange.starting.discard(place)
 
     def _on_down(self, place: int, error: Error) -> None:
         self._hosts_of.pop(place, None)
         self._loads.pop(place, None)
-        self._starting.discard(place)
         self._places.forget(place)
         self.exchange.place_down(place, error)
         self._names.forsake_unborn()

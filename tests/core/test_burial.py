@@ -7,6 +7,7 @@ from procession.core.errors import Internal
 from procession.core.frames import BURIED, BURY
 from procession.core.host import Host
 from procession.core.kernel import Kernel
+from procession.core.pid import serial_base
 from procession.core.process import Process
 
 
@@ -88,11 +89,13 @@ def test_it_waits_for_those_that_are_ending_and_for_no_others():
 class Places:
     """Burials of several kernels, whose frames arrive when the test says so."""
 
-    def __init__(self, *numbers):
+    def __init__(self, *numbers, starting=()):
         self.kernels = {number: kernel() for number in numbers}
         self.wires = []
         self.burials = {
-            number: Burials(self.kernels[number], self.post(number), set(numbers) - {number})
+            number: Burials(
+                self.kernels[number], self.post(number), set(numbers) - {number}, set(starting)
+            )
             for number in numbers
         }
 
@@ -126,6 +129,22 @@ def test_all_places_are_asked_twice():
     assert over == [1]
     ask, answer = [(0, 1, BURY), (0, 2, BURY)], [(1, 0, BURIED), (2, 0, BURIED)]
     assert rounds == [ask, answer, ask, answer]
+
+
+def test_a_place_that_is_starting_is_asked_only_if_somebody_there_has_a_name():
+    places, over = Places(0, 1, 2, starting={1, 2}), []
+    owner = Puppet(
+        places.kernels[0],
+        Host("app:main"),
+        f"{{app:main|0x{serial_base(0, 2) + 1:x}}}",
+        PuppetProgram(),
+    )
+    places.kernels[0].names.register("taken", owner)
+    places.burials[0].ask(lambda: over.append(1))
+    assert [(place, frame[0]) for _, place, frame in places.wires] == [(2, BURY)]
+    for _ in range(5):
+        places.deliver()
+    assert over == [1]
 
 
 def test_who_is_ending_in_another_place_is_waited_for():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from procession import Error, Node
+from procession import Error, Node, NotFound
 
 APP = Path(__file__).parent / "app"
 WORKERS = "app:workers"
@@ -60,6 +60,13 @@ class World:
     async def until_gone(self, pid):
         with contextlib.suppress(Error):  # its own, or NotFound if it is gone already
             await self.node.wait(pid)
+
+    async def until_named(self, name):
+        def named():
+            with contextlib.suppress(NotFound):
+                return self.node.lookup(name)
+
+        await self.until(named)
 
     def places(self):
         return [one["place"] for one in self.node.workers()]

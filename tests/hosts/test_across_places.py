@@ -8,7 +8,16 @@ import sys
 
 import pytest
 
-from procession import AlreadyExists, Invalid, LimitExceeded, Node, NotFound, Unavailable
+from procession import (
+    AlreadyExists,
+    ChildSpec,
+    Invalid,
+    LimitExceeded,
+    Node,
+    NotFound,
+    Unavailable,
+    supervisor,
+)
 
 WORKERS = "app:workers"
 PROCESSES = "app:processes"
@@ -135,6 +144,35 @@ def test_what_waits_for_a_worker_that_never_comes_up_is_told(fresh, monkeypatch)
             for _ in range(20):
                 world.node.spawn("app:echo", "app:single", b"x" * 8_000_000)
         monkeypatch.undo()
+
+    fresh(test)
+
+
+@pytest.mark.semantics("11.2")
+def test_a_worker_that_takes_long_to_start_holds_up_no_supervisor_elsewhere(
+    fresh, monkeypatch, tmp_path
+):
+    async def test(world):
+        node = world.node
+        leaf = ChildSpec("leaf", "app:sleeping", name="leaf")
+        inner = supervisor.child("inner", [leaf], name="inner")
+        node.spawn(supervisor.main, PROCESSES, supervisor.spec([inner], name="top"))
+        await world.until_named("leaf")
+        slow = tmp_path / "slow"
+        slow.write_text("#!/bin/sh\nexec sleep 1000\n")
+        slow.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(slow))
+        (worker,) = [one for one in node.workers() if one["host"] == "app:single"]
+        os.kill(worker["os_pid"], signal.SIGKILL)
+        await world.until(lambda: worker["place"] not in world.places())
+        await world.until(lambda: all(one["os_pid"] for one in node.workers()))
+        before = node.lookup("leaf")
+        node.terminate("inner")
+        await world.until_gone(before)
+        await world.until_named("leaf")
+        (slow_one,) = [one for one in node.workers() if one["state"] == "starting"]
+        monkeypatch.undo()
+        os.kill(slow_one["os_pid"], signal.SIGKILL)
 
     fresh(test)
 

@@ -8,6 +8,8 @@ a while. Whoever started the new ones at once would find names, ports and files 
                  parent has failed acts upon it first. Then it waits for all that are ending
     elsewhere    BURY asks each place for such a burial, BURIED is its answer; all are asked twice.
                  A place that answers once has sent on whatever had to reach others before.
+                 One that is starting is not waited for: nothing has run there yet. But what is to
+                 run there may have names already; then it is asked all the same.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from procession.core import links
 from procession.core.frames import BURIED, BURY
+from procession.core.pid import parse_pid, place_of
 from procession.core.scheduler import Strand
 
 if TYPE_CHECKING:
@@ -70,12 +73,16 @@ class Burial(Strand):
 
 
 class Burials:
-    """The burials that a place asks the others for, and is asked for. `places` are those others."""
+    """The burials that a place asks the others for, and is asked for.
 
-    def __init__(self, kernel: Kernel, post: Post, places: set[int]) -> None:
+    `places` are those others, and `starting` those of them where nothing can have run yet.
+    """
+
+    def __init__(self, kernel: Kernel, post: Post, places: set[int], starting: set[int]) -> None:
         self._kernel = kernel
         self._post = post
         self._places = places
+        self._starting = starting
         self._numbers = count(1)
         self._asked: dict[int, _Everywhere] = {}
 
@@ -84,13 +91,20 @@ class Burials:
         _Everywhere(self, then, _ROUNDS).ask()
 
     def begin(self, everywhere: _Everywhere) -> set[int]:
-        """Ask all other places; gives them."""
+        """Ask all other places where something may be ending; gives them."""
         number = next(self._numbers)
         self._asked[number] = everywhere
         everywhere.number = number
-        for place in self._places:
+        asked = self._places - (self._starting - self._homes_of_names())
+        for place in asked:
             self._post.post(place, (BURY, number))
-        return set(self._places)
+        return asked
+
+    def _homes_of_names(self) -> set[int]:
+        if not self._starting:
+            return set()
+        owners = [parse_pid(pid) for _, pid in self._kernel.names.items()]
+        return {place_of(owner.serial) for owner in owners if owner is not None}
 
     def here(self, then: Callable[[], None]) -> None:
         """Do the same in this place."""

@@ -114,7 +114,9 @@ class Exchange:
     ) -> None:
         self.place = place
         self.places: set[int] = set()
-        """The other places that are up."""
+        """The other places that can be reached."""
+        self.starting: set[int] = set()
+        """Those of them where nothing has run yet: what is for them waits in the link."""
         self._lost: set[int] = set()
         """Those that were up once. Their numbers are never used again."""
         self._kernel = kernel
@@ -131,7 +133,7 @@ class Exchange:
         self.credit = CreditLedger(self._give_credit)
         self.links = RemoteLinks(self, post)
         self.events = EventRelay(post, self.places, on_lost)
-        self.burials = Burials(kernel, post, self.places)
+        self.burials = Burials(kernel, post, self.places, self.starting)
         self._handlers: dict[int, Callable[..., None]] = {
             MESSAGE: self._on_message,
             CALL: self._on_call,
@@ -461,6 +463,7 @@ class Exchange:
     def place_down(self, place: int, error: Error) -> None:
         """A place is lost, and every process that it had. SEMANTICS 9.6, 11.2."""
         self.places.discard(place)
+        self.starting.discard(place)
         self._lost.add(place)
         self.events.place_down(place)
         held = self.unborn.place_down(place)

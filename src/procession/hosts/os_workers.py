@@ -80,7 +80,7 @@ class OsWorkers:
         self._stopping = False
         self._timers: set[asyncio.TimerHandle] = set()
         self.router = Router(driver, self._loop, self._on_lost, self._on_control)
-        self._control = Control(driver.kernel, self._workers, self._tell)
+        self._control = Control(driver.kernel, self.router.exchange, self._workers, self._tell)
 
     def add(self, host: Host, count: int, step_limit: float, memory: int) -> None:
         """Give a host its workers; `memory`, in bytes, is for each of them, zero is no limit."""
@@ -171,6 +171,7 @@ class OsWorkers:
             router.places.control(place, "name", name, pid)
         self._workers[place] = pool.workers[place] = worker
         router.exchange.place_up(place)
+        router.exchange.starting.add(place)
         router.places.flush()
         return worker
 

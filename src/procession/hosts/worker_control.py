@@ -13,6 +13,7 @@ from procession.hosts.wire import WireError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from procession.core.exchange import Exchange
     from procession.core.kernel import Kernel
     from procession.hosts.worker_process import Worker
 
@@ -26,9 +27,14 @@ class Control:
     """Acts on what workers say. `tell` says something to one; `workers` are all that there are."""
 
     def __init__(
-        self, kernel: Kernel, workers: dict[int, Worker], tell: Callable[..., None]
+        self,
+        kernel: Kernel,
+        exchange: Exchange,
+        workers: dict[int, Worker],
+        tell: Callable[..., None],
     ) -> None:
         self._kernel = kernel
+        self._exchange = exchange
         self._workers = workers
         self._tell = tell
         self._loop = asyncio.get_running_loop()
@@ -97,6 +103,7 @@ class Control:
     def _on_ready(self, worker: Worker) -> None:
         if not worker.ready.done():
             worker.ready.set_result(None)
+            self._exchange.starting.discard(worker.place)
             for place in self._workers:
                 if place != worker.place:
                     self._tell(place, "ready", worker.place)
