@@ -203,6 +203,27 @@ def test_an_interrupt_that_main_raises_is_one_for_the_program():
     assert done.stderr.splitlines()[-1] == "interrupted"
 
 
+def test_an_interrupt_that_a_task_of_main_raises_is_one_for_the_program_too():
+    code = """
+import asyncio, procession
+
+async def interrupt():
+    raise KeyboardInterrupt
+
+async def main():
+    try:
+        await asyncio.create_task(interrupt())
+    finally:
+        await asyncio.sleep(0)
+        print("cleaned up")
+
+procession.run(main)
+"""
+    done = script(code)
+    assert (done.returncode, done.stdout) == (130, "cleaned up\n")
+    assert done.stderr.splitlines()[-1] == "interrupted"
+
+
 def test_sys_exit_in_main_ends_the_other_processes_first():
     log = []
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import io
 import sys
 import threading
 
@@ -64,6 +65,20 @@ def test_the_current_asyncio_task_is_the_process(within):
         await time.sleep("1ms")
         assert asyncio.current_task() is task
         assert task.get_stack()
+
+    within(body)
+
+
+def test_the_task_can_be_given_a_name_and_asked_to_print_where_it_waits(within):
+    async def body():
+        task = asyncio.current_task()
+        task.set_name(7)
+        assert task.get_name() == "7"
+        assert process.pid() != "7"
+        text = io.StringIO()
+        asyncio.get_running_loop().call_soon(lambda: task.print_stack(file=text))
+        await asyncio.sleep(0.001)
+        assert "await asyncio.sleep(0.001)" in text.getvalue()
 
     within(body)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import Context, copy_context
+from traceback import print_stack
 from typing import TYPE_CHECKING, Any
 
 from procession.core.process import Process, current_process
@@ -36,6 +37,7 @@ from procession.guests.upgrade import Upgrade
 if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Coroutine
+    from typing import TextIO
 
     from procession.core.errors import Error
     from procession.core.host import Host
@@ -63,6 +65,7 @@ class PythonProcess(Process):
         "_fut_waiter",
         "_loop",
         "_must_cancel",
+        "_name",
         "_struck",
         "system_exit",
     )
@@ -381,8 +384,12 @@ class PythonProcess(Process):
         return False
 
     def get_name(self) -> str:
-        """The PID."""
-        return self.pid
+        """The PID, unless it was given another name."""
+        return getattr(self, "_name", self.pid)
+
+    def set_name(self, value: object) -> None:
+        """Give it another name, for those who look at tasks; `process.registry` has its own."""
+        self._name = str(value)
 
     def get_coro(self) -> Coroutine[Any, Any, Any] | None:
         """The coroutine of main, until the process ends."""
@@ -400,6 +407,11 @@ class PythonProcess(Process):
         """The frame at which main waits."""
         frame = getattr(self.get_coro(), "cr_frame", None)
         return [] if frame is None else [frame]
+
+    def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
+        """Print where main waits, to stderr if `file` is not given."""
+        for frame in self.get_stack(limit=limit):
+            print_stack(frame, limit=1, file=file)
 
     def exception(self) -> BaseException | None:
         """The error with which it has ended, for its done callbacks."""

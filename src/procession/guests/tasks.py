@@ -51,6 +51,9 @@ class TaskOwner(Protocol):
 class GuardedCoroutine(Coroutine[Any, Any, Any]):
     """The coroutine of a task, in which `sys.exit` ends the process and not the event loop.
 
+    KeyboardInterrupt ends both, the process without running it again: if that awaited the task, it
+    would raise the interrupt once more, into the loop that is being closed.
+
     It shows the frame, name and state of the coroutine that it stands for.
     """
 
@@ -66,6 +69,9 @@ class GuardedCoroutine(Coroutine[Any, Any, Any]):
             return self._coro.send(value)
         except SystemExit as exit:
             self.process.leave(exit)
+        except KeyboardInterrupt as interrupt:
+            self.process.fail(interrupt)
+            raise
         raise asyncio.CancelledError("its process exits")
 
     def throw(self, *exc_info: Any) -> Any:
@@ -74,6 +80,9 @@ class GuardedCoroutine(Coroutine[Any, Any, Any]):
             return self._coro.throw(*exc_info)
         except SystemExit as exit:
             self.process.leave(exit)
+        except KeyboardInterrupt as interrupt:
+            self.process.fail(interrupt)
+            raise
         raise asyncio.CancelledError("its process exits")
 
     def close(self) -> None:
