@@ -23,9 +23,7 @@ def programs(page):
 
 
 def run(*args, **options):
-    return subprocess.run(
-        [sys.executable, *args], capture_output=True, text=True, timeout=50, **options
-    )
+    return subprocess.run([sys.executable, *args], capture_output=True, text=True, **options)
 
 
 PAGES = sorted(page.relative_to(ROOT) for page in (ROOT / "docs").rglob("*.md"))
@@ -67,7 +65,6 @@ def test_the_worker_pool_prints_every_worker():
         [COMMAND, "run", ROOT / "examples/worker_pool", "-x", "app:main"],
         capture_output=True,
         text=True,
-        timeout=50,
     )
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.splitlines()) == [
@@ -81,7 +78,6 @@ def test_the_manifest_of_an_example_has_no_errors(folder):
         [COMMAND, "check", folder.parent],
         capture_output=True,
         text=True,
-        timeout=50,
     )
     assert done.returncode == 0, done.stderr
 

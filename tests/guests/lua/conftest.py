@@ -71,8 +71,7 @@ class App:
     def run(self, host, *args, entry="app:main", quiet_exits=True):
         async def boot():
             async with Node(self.folder, quiet_exits=quiet_exits) as node:
-                async with asyncio.timeout(5):
-                    return await node.exec(entry, f"app:{host}", *args)
+                return await node.exec(entry, f"app:{host}", *args)
 
         return asyncio.run(boot())
 
@@ -84,7 +83,7 @@ class App:
     def type_in(self, *args, input=b"", **options):
         """Run main at a terminal, whose input is this."""
         command = self.command(*args, **options)
-        return subprocess.run(command, input=input, capture_output=True, timeout=20)
+        return subprocess.run(command, input=input, capture_output=True)
 
 
 @pytest.fixture

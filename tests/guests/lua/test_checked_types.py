@@ -1,6 +1,5 @@
 """Types that a program uses as values: what is made of them, and how they check."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -285,11 +284,10 @@ def test_a_type_that_is_only_itself_ends():
     ],
 )
 def test_a_check_takes_no_time_that_doubles_with_each_level(declaration, value, outcome):
+    # With twice the time for each of the 60 levels it would never end.
     program = f"local v for i = 1, 60 do v = {value} end Tree(v) return 1"
-    begin = time.process_time()
     found = run(f"type Tree = {declaration}\n{program}")
     assert (found == "1") == (outcome == "true"), found
-    assert time.process_time() - begin < 3
 
 
 def test_a_message_is_one_line_and_a_field_that_is_no_name_is_in_quotes():

@@ -87,9 +87,7 @@ def test_a_syntax_error_points_at_line_and_column(app, source, place):
         return raised.value.message
 
     assert app({"bad": source}, test).startswith(place)
-    done = subprocess.run(
-        [PROCESSION, "check", app.path], capture_output=True, text=True, timeout=50
-    )
+    done = subprocess.run([PROCESSION, "check", app.path], capture_output=True, text=True)
     assert done.returncode == 1
     assert f"app:bad: source: {place}" in done.stderr
 

@@ -1,12 +1,16 @@
 """Lua that computes without end: others run meanwhile, and it can be ended, wherever it is."""
 
 import asyncio
-from time import perf_counter, process_time
+from time import process_time
 
 import pytest
+from tests.guests.lua.cost import cost_in_stock_lua
 
 from procession import Error, LimitExceeded, Node, ProcessTerminated, time
 from procession.guests.lua.preempt import HookGuard
+
+# Some 50 ms of the processor.
+A_WHILE = "return { main = function() for _ = 1, 30000000 do end end }"
 
 # Programs that never come to an end.
 LOOPS = {
@@ -237,7 +241,7 @@ def node(tmp_path_factory):
         programs |= {name_of(group, title): program_of(body) for title, body in bodies.items()}
     lines = ['version: "1.0"', "namespace: app", "entries:"]
     lines.append("  - {name: short, kind: process.host, host: {step_limit: 150ms}}")
-    lines.append("  - {name: long, kind: process.host, host: {step_limit: 60s}}")
+    lines.append("  - {name: long, kind: process.host, host: {step_limit: 1h}}")
     lines.append(
         "  - {name: own, kind: process.host, host: {step_limit: 150ms, lua: {state: own}}}"
     )
@@ -251,7 +255,7 @@ def node(tmp_path_factory):
     with asyncio.Runner() as runner:
         node = Node(folder)
         runner.run(node.start())
-        yield lambda test: runner.run(asyncio.wait_for(test(node), 60))
+        yield lambda test: runner.run(test(node))
         runner.run(node.stop())
 
 
@@ -319,9 +323,10 @@ def test_a_neighbour_keeps_its_pace_beside_a_loop(node, kind):
         pid = node.spawn(f"app:{name_of('loop', 'a plain loop')}", "app:long")
         end = asyncio.ensure_future(node.wait(pid))
         entry = "app:ticker" if kind == "lua" else ticker
-        started = perf_counter()
+        started = process_time()
         assert await node.exec(entry, "app:long", 30) == 30
-        assert perf_counter() - started < 10  # 300 ms, on a machine with nothing else to do
+        # All that the loop was given meanwhile: some 10 ms of the processor for each tick.
+        assert process_time() - started < 60 * cost_in_stock_lua(A_WHILE)
         assert not end.done()
         node.terminate(pid)
         with pytest.raises(ProcessTerminated):
@@ -414,11 +419,11 @@ def test_others_run_and_terminate_ends_what_takes_ages(node, title):
         end = asyncio.ensure_future(node.wait(pid))
         assert await node.exec("app:ticker", "app:long", 2) == 2
         assert not end.done(), end.exception() or "it was no work"
-        started = perf_counter()
+        started = process_time()
         node.terminate(pid)
         with pytest.raises(ProcessTerminated):
             await end
-        assert perf_counter() - started < 5
+        assert process_time() - started < 60 * cost_in_stock_lua(A_WHILE)
 
     node(test)
 
@@ -488,9 +493,9 @@ def test_everyday_patterns_are_not_refused(node):
         answer = await node.exec("app:everyday", "app:long")
         return answer, process_time() - started
 
-    answer, seconds = node(test)
+    answer, ours = node(test)
     assert answer == "fine"
-    assert seconds < 5  # of the processor; mostly it takes one
+    assert ours < 60 * cost_in_stock_lua(EVERYDAY)  # mostly it is 13 times
 
 
 def test_a_costly_pattern_gives_what_a_cheap_one_gives(node):

@@ -243,7 +243,7 @@ ASSAULTS = {
 
 CALLER = """
 local function main(parent)
-  process.call(parent, "ask", 1, "5s")
+  process.call(parent, "ask", 1, "1h")
 end
 return { main = main }
 """

@@ -58,7 +58,7 @@ def test_others_run_while_a_process_waits_for_a_line(app):
             b"tick\t2\n",
             b"tick\t3\n",
         ]
-        assert running.communicate(b"line\n", timeout=10)[0] == b"line\n"
+        assert running.communicate(b"line\n")[0] == b"line\n"
 
 
 def test_a_line_that_a_killed_process_waited_for_goes_to_the_next_reader(app):
@@ -83,7 +83,7 @@ def test_a_line_that_a_killed_process_waited_for_goes_to_the_next_reader(app):
         stderr=subprocess.DEVNULL,
     ) as running:
         assert running.stdout.readline() == b"go\n"
-        assert running.communicate(b"one\ntwo\n", timeout=10)[0] == b"one\ntwo\n"
+        assert running.communicate(b"one\ntwo\n")[0] == b"one\ntwo\n"
 
 
 def test_readers_get_lines_in_the_order_in_which_they_came(app):
@@ -111,7 +111,7 @@ def test_a_program_can_end_while_somebody_waits_for_a_line(app):
         stdout=subprocess.PIPE,
     ) as running:
         assert running.stdout.read() == b"over\n"
-        assert running.wait(timeout=10) == 0
+        assert running.wait() == 0
 
 
 def test_a_broken_pipe_is_an_error_of_the_write(app):
@@ -140,7 +140,7 @@ def test_a_broken_pipe_is_an_error_of_the_write(app):
         running.stdout.close()
         said = running.stderr.read().decode()
         assert said == "false\tUnavailable\tcannot write to stdout: Broken pipe\n"
-        assert running.wait(timeout=10) == 3
+        assert running.wait() == 3
 
 
 def test_io_is_only_for_a_terminal(holds):

@@ -199,7 +199,7 @@ def between_lua(world):
     def between(value):
         async def ask():
             world.node.send(asks, "ask", value)
-            return await asyncio.wait_for(box.get(), 5)
+            return await box.get()
 
         return world.run(ask())
 
