@@ -78,6 +78,8 @@ def erased(template):
         "local x«: 'é'» = y",
         "«type Job = {id: number, name: string?, tags: {string}, meta: {[string]: any}}»",
         "«type Pair<A, B> = {first: A, second: B}»\nlocal p«: Pair<number, string>»",
+        "«type Read<T> = (string) -> T?, string?»\nx = 1",
+        "«type Both = (number) -> (number, string), T[]» return 1",
         "«type A<T = string> = T»",
         "«export type X = mod.Y»",
         "«type Job = {\r\n  id: number,\n  -- a comment\r  name: string,\n}»\r\nlocal x = 1",

@@ -33,6 +33,13 @@ class TypeParser:
         """The type that begins at that token, and the index after it."""
         return self._run(at, parameters, pack=False)
 
+    def parse_alias(self, at: int, parameters: Collection[bytes]) -> tuple[Schema, int]:
+        """The same for `type Name = ...`, where a function may have results as in `() -> A, B`."""
+        schema, at = self.parse(at, parameters)
+        while schema == _FUNCTION and self._kinds[at] == ",":
+            _, at = self._run(at + 1, parameters, pack=True)
+        return schema, at
+
     def parse_result(self, at: int) -> int:
         """The index after the type of what a function returns, which may be several types."""
         _, at = self._run(at, (), pack=True)

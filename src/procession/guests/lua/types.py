@@ -311,7 +311,7 @@ class _Eraser:
             parameters, self._at = self._types.parse_parameters(self._at)
         if not self._accept("="):
             raise self._tokens.error(self._at, f"expected '=' after type {name.decode()}")
-        schema, self._at = self._types.parse(self._at, parameters)
+        schema, self._at = self._types.parse_alias(self._at, parameters)
         separates = self._kinds[self._at] == "("
         declared = Declared(schema, parameters)
         self._erasure.add(first, self._at, separates=separates, name=name, declared=declared)
