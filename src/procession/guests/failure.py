@@ -127,7 +127,7 @@ def traceback_of(error: Error) -> str | None:
 
 def is_of_others(error: Error) -> bool:
     """Whether a process ended with this error for something that somebody else has done."""
-    if isinstance(error, ProcessTerminated) or error.message == CALLER_GONE:
+    if isinstance(error, ProcessTerminated) or error.message.startswith(CALLER_GONE):
         return True
     return root_of(error) is not None
 

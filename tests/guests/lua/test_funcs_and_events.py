@@ -523,3 +523,37 @@ def test_functions_run_in_the_workers_of_their_host(functions):
         """,
     )
     functions.run("workers")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_call_that_its_caller_gives_up_logs_nothing(functions, caplog, workers):
+    functions.manifest += (
+        f"  - {{name: there, kind: process.host, host: {{os_workers: {workers}}}}}\n"
+    )
+    functions.add(
+        "leaves",
+        """
+        funcs.async("app:stays", process.pid())
+        process.listen("started"):receive()
+        """,
+    )
+    functions.add(
+        "main",
+        """
+        process.spawn_monitored("app:leaves", arg[1])
+        equal(process.events():receive().error, nil)
+        local call = funcs.async("app:stays", process.pid())
+        local pid = process.listen("started"):receive()
+        process.monitor(pid)
+        call:cancel()
+        equal(process.events():receive().error:kind(), "Canceled")
+        local function late(value, err)
+          equal(value, nil)
+          equal(err:kind(), "Timeout")
+        end
+        late(funcs.new():with_options({timeout = "1ms"}):call("app:stays", process.pid()))
+        late(process.with_options({timeout = "1ms"}):exec("app:stays", arg[1], process.pid()))
+        """,
+    )
+    functions.run("there", "app:there", quiet_exits=False)
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == []

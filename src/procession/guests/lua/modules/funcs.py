@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from procession.core import links
+from procession.core.call import CALLER_GONE
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Canceled, ChannelClosed, Error, Timeout
 from procession.core.payload import copy_error
@@ -75,7 +76,7 @@ class Call:
         if self.is_complete:
             return False
         self.is_canceled = True
-        self._abandon("the call was canceled")
+        self._abandon(f"{CALLER_GONE}: the call was canceled")
         self._settle(None, Canceled("the call was canceled"))
         return True
 
@@ -86,13 +87,13 @@ class Call:
 
     def owner_ended(self) -> None:
         """The caller has ended: nobody waits for the result."""
-        self._abandon("the caller of the function has gone")
+        self._abandon(CALLER_GONE)
         self._owner = None
         self._stop_timer()
 
     def _give_up(self, timeout: float) -> None:
         text = f"the call has not ended within {timeout:g} seconds"
-        self._abandon(text)
+        self._abandon(f"{CALLER_GONE}: {text}")
         self._settle(None, Timeout(text, retryable=True))
 
     def _stop_timer(self) -> None:
@@ -104,7 +105,7 @@ class Call:
         process = self._process
         links.unwatch(self, process)
         if process.alive:
-            process.doom(Canceled(reason))
+            process.doom(Canceled(reason))  # nobody logs that: see is_of_others
 
     def _settle(self, result: Any, error: Error | None) -> None:
         assert self._owner is not None
