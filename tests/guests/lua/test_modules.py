@@ -402,3 +402,22 @@ def test_a_call_of_what_is_not_in_the_manifest_is_not_found(app):
     app.add("main", 'local _, err = funcs.call("app:nothing") error(err)')
     with pytest.raises(NotFound):
         app.run("shared")
+
+
+def test_a_declared_module_is_the_same_table_as_a_global_and_by_require(holds):
+    holds(
+        """
+        for _, name in ipairs({"time", "json", "uuid", "ctx"}) do
+          local module = require(name) -- before it is asked for as a global, or after
+          equal(_ENV[name], module)
+        end
+        equal(require("env"), _ENV.env)
+        json.mine = 5
+        equal(require("json").mine, 5)
+        local own = logger
+        logger = "mine"
+        equal(require("logger"), own)
+        equal(logger, "mine")
+        """,
+        modules="[time, json, uuid, ctx, env, logger]",
+    )

@@ -195,6 +195,26 @@ function makers.getmetatable(env)
   end
 end
 
+local views = setmetatable({}, { __mode = "k" })
+
+-- A process's view of a module: the same as a global and by `require`.
+local function view_of_module(env, name)
+  local mine = views[env]
+  if mine == nil then
+    mine = {}
+    views[env] = mine
+  end
+  local value = mine[name]
+  if value == nil then
+    value = kit.module(name)
+    if type(value) == "table" then
+      value = overlay(value)
+    end
+    mine[name] = value
+  end
+  return value
+end
+
 -- The metatable of the environments of all processes that declare the same modules. Those are
 -- globals too, and `time` always is.
 local function environment_metatable(modules)
@@ -205,7 +225,9 @@ local function environment_metatable(modules)
       if makers[key] then
         value = makers[key](env)
       elseif key == "time" or modules[key] then
-        value = kit.module(key)
+        value = view_of_module(env, key)
+        rawset(env, key, value)
+        return value
       else
         return nil
       end
@@ -228,13 +250,12 @@ local function environment_metatable(modules)
   return metatable
 end
 
--- What `require` gives for a module: what is a global anyway is the same table.
+-- What `require` gives for a module: the table that the global of that name is.
 function kit.required(name, env)
   if globals[name] ~= nil then
     return env[name]
   end
-  local module = kit.module(name)
-  return type(module) == "table" and overlay(module) or module
+  return view_of_module(env, name)
 end
 
 local environments = setmetatable({}, { __mode = "k" })
