@@ -12,9 +12,9 @@ def cost(work, *args):
     return process_time() - began
 
 
-def cost_in_stock_lua(program, *, method="main"):
-    """What a function of a program costs in Lua itself."""
-    return cost(lua54.LuaRuntime().execute(program)[method])
+def cost_in_stock_lua(program):
+    """What the main of a program costs in Lua itself."""
+    return cost(lua54.LuaRuntime().execute(program).main)
 
 
 def filled(line, length):
