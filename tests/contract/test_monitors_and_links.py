@@ -241,11 +241,11 @@ def test_without_trap_links_the_peer_fails_at_once_with_the_error_of_the_origin(
         peer, origin = await middles.receive(), error.details["origin"]
         assert error.kind == "Internal"
         assert error.message == (
-            f"linked process failed: {peer} because of {origin['pid']}: the origin"
+            f"linked process failed: {peer} because of {origin['pid']}: ValueError: the origin"
         )
         assert error.details["peer"] == peer
         inner = error.details["error"]["message"]
-        assert inner == f"linked process failed: {origin['pid']}: the origin"
+        assert inner == f"linked process failed: {origin['pid']}: ValueError: the origin"
         assert origin["error"]["message"] == "the origin"
         assert pid not in str(error.details)
 

@@ -185,7 +185,7 @@ def test_a_supervisor_that_waits_fails_with_its_parent(run):
         while "sup" not in LOG:
             await time.sleep(0)
         error = await gone(process.registry.lookup("sup"))
-        assert error.message == f"linked process failed: {pid}: the parent"
+        assert error.message == f"linked process failed: {pid}: ValueError: the parent"
         assert LOG == ["+a", "+b", "sup", "-b", "b is over", "-a"]
 
     run(main)

@@ -133,7 +133,7 @@ def test_a_supervisor_stops_its_children_and_fails_when_its_parent_fails(run):
         process.monitor(sup)
         process.send(pid, "die")
         error = (await process.events().receive()).error
-        assert error.message == f"linked process failed: {pid}: parent"
+        assert error.message == f"linked process failed: {pid}: ValueError: parent"
         assert error.details["peer"] == error.details["origin"]["pid"] == pid
         assert LOG[-2:] == ["-b", "-a"]
         assert children

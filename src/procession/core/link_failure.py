@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Error, Internal
+from procession.core.errors import KINDS, Error, Internal, rebuild
 
 if TYPE_CHECKING:
     from procession.core.event import Event
@@ -36,7 +36,7 @@ def link_failure(exit: Event) -> Error:
     else:
         error["details"] = None
         because = f" because of {root['pid']}"
-    text = str(root["error"]["message"])
+    text = _text_of(root["error"])
     if len(text) > _LONGEST_ROOT:
         text = f"{text[:_LONGEST_ROOT]} ..."
     return Internal(
@@ -52,6 +52,12 @@ def root_of(error: Error) -> dict[str, Any] | None:
     gets a traceback.
     """
     return _origin_in(error.details)
+
+
+def _text_of(error: dict[str, Any]) -> str:
+    """What an error that is plain data says when it is shown: see `Error.__str__`."""
+    cls = KINDS.get(error.get("kind", ""), Internal)
+    return str(rebuild(cls, str(error["message"]), None, error.get("details")))
 
 
 def _origin_in(details: Any) -> dict[str, Any] | None:

@@ -185,7 +185,7 @@ async def the_death_of_a_parent_ends_its_linked_children():
         parent.tell("fail", "the parent")
         ended = [await next_event() for _ in children]
         assert {event.sender for event in ended} == set(children)
-        text = f"linked process failed: {parent.pid}: the parent"
+        text = f"linked process failed: {parent.pid}: ValueError: the parent"
         assert {event.error.message for event in ended} == {text}
 
 

@@ -159,7 +159,7 @@ async def a_link_is_two_way():
             process.monitor(second.pid)
             first.tell("fail", "oh no")
             error = (await end_of(second.pid)).error
-            assert error.message == f"{LINK_FAILED}: {first.pid}: oh no"
+            assert error.message == f"{LINK_FAILED}: {first.pid}: ValueError: oh no"
             assert error.details["peer"] == first.pid
             assert error.details["error"]["message"] == "oh no"
 
@@ -276,7 +276,7 @@ async def the_flag_counts_when_the_failure_is_delivered():
         process.monitor(two.pid)
         one.tell("fail", "not trapped")
         error = (await end_of(two.pid)).error
-        assert error.message == f"{LINK_FAILED}: {one.pid}: not trapped"
+        assert error.message == f"{LINK_FAILED}: {one.pid}: ValueError: not trapped"
 
 
 @promise("9.5")
