@@ -356,10 +356,10 @@ class Node:
 
         A worker that does not answer in time is left out, and named in the log.
         """
-        found = self.processes()
-        if self._workers is not None:
-            answers = await self._workers.ask_all("processes", seconds(timeout))
-            for worker in self._workers.statistics():
+        found, workers = self.processes(), self._workers
+        if workers is not None:
+            answers = await workers.ask_all("processes", seconds(timeout))
+            for worker in workers.statistics():  # none, if the node has stopped meanwhile
                 processes = answers.get(worker["place"])
                 if processes is not None:
                     found += processes

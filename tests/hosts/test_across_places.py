@@ -256,6 +256,17 @@ def test_all_places_are_counted(fresh):
     fresh(test)
 
 
+def test_a_node_that_stops_keeps_nobody_waiting_who_asks_what_runs_in_it(fresh):
+    async def test(world):
+        os.kill(world.node.workers()[0]["os_pid"], signal.SIGSTOP)
+        answer = asyncio.ensure_future(world.node.all_processes(timeout="1h"))
+        await asyncio.sleep(0)
+        await world.node.stop()
+        assert await answer == []
+
+    fresh(test)
+
+
 def test_what_a_lua_process_does_is_seen_in_all_places(fresh):
     async def test(world):
         pids = [

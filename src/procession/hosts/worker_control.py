@@ -99,6 +99,8 @@ class Control:
         """Tell nobody anything any more."""
         if self._loads_due is not None:
             self._loads_due.cancel()
+        for _, future in self._questions.values():
+            future.cancel()
 
     def _on_ready(self, worker: Worker) -> None:
         if not worker.ready.done():
