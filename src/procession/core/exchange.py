@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 from procession.core import links
-from procession.core.burial import Burials
+from procession.core.all_ended import EndingsElsewhere
 from procession.core.credit import CreditLedger
 from procession.core.errors import (
     Error,
@@ -37,8 +37,7 @@ from procession.core.errors import (
 )
 from procession.core.event import EXIT, Event
 from procession.core.frames import (
-    BURIED,
-    BURY,
+    ALL_ENDED,
     CALL,
     CANCEL,
     CONTROL,
@@ -59,6 +58,7 @@ from procession.core.frames import (
     TIED,
     UNLINK,
     UNWATCH,
+    WAIT_ENDED,
     WAITS,
     WATCH,
     Frame,
@@ -133,7 +133,7 @@ class Exchange:
         self.credit = CreditLedger(self._give_credit)
         self.links = RemoteLinks(self, post)
         self.events = EventRelay(post, self.places, on_lost)
-        self.burials = Burials(kernel, post, self.places, self.starting)
+        self.endings = EndingsElsewhere(kernel, post, self.places, self.starting)
         self._handlers: dict[int, Callable[..., None]] = {
             MESSAGE: self._on_message,
             CALL: self._on_call,
@@ -155,8 +155,8 @@ class Exchange:
             WAITS: self._on_waits,
             EVENT: self.events.on_event,
             INTEREST: self.events.on_interest,
-            BURY: self.burials.on_bury,
-            BURIED: self.burials.on_buried,
+            WAIT_ENDED: self.endings.on_wait_ended,
+            ALL_ENDED: self.endings.on_all_ended,
             CONTROL: on_control,
         }
 
@@ -482,4 +482,4 @@ class Exchange:
             if one.alive:
                 self.end(one, Event(EXIT, one.pid, now, None, error))
         self._hand_on(held)
-        self.burials.place_down(place)
+        self.endings.place_down(place)

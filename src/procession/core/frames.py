@@ -27,8 +27,8 @@ Frame = tuple[Any, ...]
     WAITS,
     EVENT,
     INTEREST,
-    BURY,
-    BURIED,
+    WAIT_ENDED,
+    ALL_ENDED,
     CONTROL,
 ) = range(23)
 

@@ -82,7 +82,7 @@ class Kernel:
         self.hosts: dict[str, Host] = {}
         self.names = NameRegistry()
         self.readiness = Readiness()
-        self.leaving: dict[Process, None] = {}  # those that have begun to end: see Burial
+        self.leaving: dict[Process, None] = {}  # those that have begun to end: see AllEnded
         self._deadlines: dict[Process, Timer] = {}
         self._on_failure = on_failure
         self._serial = count(1) if serials is None else serials

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import procession.channel as channel
 import procession.process as process
 import procession.time as time
-from procession.core.burial import bury
+from procession.core.all_ended import when_all_ended
 from procession.core.channel import Channel
 from procession.core.errors import Error, Internal, LimitExceeded, NotFound, Timeout
 from procession.core.link_failure import link_failure
@@ -222,7 +222,7 @@ class SupervisorBody:
         await self._let_others_run()
         self._obey()
         if child.died and child.spec.type == "supervisor":
-            await self._bury()
+            await self._await_all_ended()
         spec, me = child.spec, self._me
         try:
             if spec.name is not None and not child.keeps_name:
@@ -261,14 +261,14 @@ class SupervisorBody:
                     Internal(f"it ended before it was ready{why}", details={"error": error}),
                 )
 
-    async def _bury(self) -> None:
+    async def _await_all_ended(self) -> None:
         """Wait until the children of a supervisor that was killed are gone, wherever they were.
 
         They die over their links, or stop if they are supervisors. Its new children would find
         taken what those still have: names, ports, files.
         """
         gone = _Answer(self._me.scheduler, 1)
-        bury(self._me.kernel, lambda: gone.push(None))
+        when_all_ended(self._me.kernel, lambda: gone.push(None))
         while True:
             got = await channel.select(gone, self._events)
             if got.channel is gone:

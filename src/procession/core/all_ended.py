@@ -4,10 +4,10 @@ When a supervisor is killed, its children die with it: they are linked. But they
 places, which hear of it later than the one that restarts the supervisor, and they may clean up for
 a while. Whoever started the new ones at once would find names, ports and files still taken.
 
-    here         a Burial is queued behind all that is ready, so that who has just heard that its
-                 parent has failed acts upon it first. Then it waits for all that are ending
-    elsewhere    BURY asks each place for such a burial, BURIED is its answer; all are asked twice.
-                 A place that answers once has sent on whatever had to reach others before.
+    here         an AllEnded is queued behind all that is ready, so that who has just heard that
+                 its parent has failed acts upon it first. Then it waits for all that are ending
+    elsewhere    WAIT_ENDED asks each place to do the same, ALL_ENDED is its answer; all are asked
+                 twice. A place that answers once has sent on what had to reach others before.
                  One that is starting is not waited for: nothing has run there yet. But what is to
                  run there may have names already; then it is asked all the same.
 """
@@ -18,7 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from procession.core import links
-from procession.core.frames import BURIED, BURY
+from procession.core.frames import ALL_ENDED, WAIT_ENDED
 from procession.core.pid import parse_pid, place_of
 from procession.core.scheduler import Strand
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 _ROUNDS = 2
 
 
-def bury(kernel: Kernel, then: Callable[[], None]) -> None:
+def when_all_ended(kernel: Kernel, then: Callable[[], None]) -> None:
     """Call `then` once all that are ending now, in any place of the node, have ended."""
     if kernel.exchange is None:
-        Burial(kernel, then)
+        AllEnded(kernel, then)
     else:
-        kernel.exchange.burials.ask(then)
+        kernel.exchange.endings.ask(then)
 
 
-class Burial(Strand):
+class AllEnded(Strand):
     """Calls `then` once all have ended, in this place, that are ending when its turn comes."""
 
     __slots__ = ("_kernel", "_left", "_then")
@@ -72,8 +72,8 @@ class Burial(Strand):
             self._then()
 
 
-class Burials:
-    """The burials that a place asks the others for, and is asked for.
+class EndingsElsewhere:
+    """The waits that a place asks the others for, and is asked for.
 
     `places` are those others, and `starting` those of them where nothing can have run yet.
     """
@@ -97,7 +97,7 @@ class Burials:
         everywhere.number = number
         asked = self._places - (self._starting - self._homes_of_names())
         for place in asked:
-            self._post.post(place, (BURY, number))
+            self._post.post(place, (WAIT_ENDED, number))
         return asked
 
     def _homes_of_names(self) -> set[int]:
@@ -108,17 +108,17 @@ class Burials:
 
     def here(self, then: Callable[[], None]) -> None:
         """Do the same in this place."""
-        Burial(self._kernel, then)
+        AllEnded(self._kernel, then)
 
     def finished(self, everywhere: _Everywhere) -> None:
         """All places have answered."""
         del self._asked[everywhere.number]
 
-    def on_bury(self, place: int, number: int) -> None:
+    def on_wait_ended(self, place: int, number: int) -> None:
         """Another place asks."""
-        Burial(self._kernel, lambda: self._post.post(place, (BURIED, number)))
+        AllEnded(self._kernel, lambda: self._post.post(place, (ALL_ENDED, number)))
 
-    def on_buried(self, place: int, number: int) -> None:
+    def on_all_ended(self, place: int, number: int) -> None:
         """Another place answers."""
         asked = self._asked.get(number)
         if asked is not None:
@@ -134,10 +134,10 @@ _HERE = -1
 
 
 class _Everywhere:
-    """One burial in all places, so many times."""
+    """One wait in all places, so many times."""
 
-    def __init__(self, burials: Burials, then: Callable[[], None], rounds: int) -> None:
-        self._burials = burials
+    def __init__(self, endings: EndingsElsewhere, then: Callable[[], None], rounds: int) -> None:
+        self._endings = endings
         self._then = then
         self._rounds = rounds
         self._missing: set[int] = set()
@@ -145,15 +145,15 @@ class _Everywhere:
 
     def ask(self) -> None:
         """Begin a round."""
-        self._missing = {*self._burials.begin(self), _HERE}
-        self._burials.here(lambda: self.heard(_HERE))
+        self._missing = {*self._endings.begin(self), _HERE}
+        self._endings.here(lambda: self.heard(_HERE))
 
     def heard(self, place: int) -> None:
         """A place has answered, or is lost."""
         self._missing.discard(place)
         if self._missing:
             return
-        self._burials.finished(self)
+        self._endings.finished(self)
         self._rounds -= 1
         if self._rounds:
             self.ask()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from procession.core.burial import Burial, Burials
+from procession.core.all_ended import AllEnded, EndingsElsewhere
 from procession.core.errors import Internal
-from procession.core.frames import BURIED, BURY
+from procession.core.frames import ALL_ENDED, WAIT_ENDED
 from procession.core.host import Host
 from procession.core.kernel import Kernel
 from procession.core.pid import serial_base
@@ -56,10 +56,10 @@ def spawn(kernel):
     return kernel.spawn(None, "app:puppet", "app:main", ())
 
 
-def test_where_nobody_is_ending_a_burial_is_over_at_once():
+def test_where_nobody_is_ending_the_wait_is_over_at_once():
     one, over = kernel(), []
     spawn(one)
-    Burial(one, lambda: over.append(1))
+    AllEnded(one, lambda: over.append(1))
     assert over == []
     one.scheduler.run()
     assert over == [1]
@@ -71,10 +71,10 @@ def test_it_waits_for_those_that_are_ending_and_for_no_others():
     one.scheduler.run()
     first.doom(Internal("told"))
     one.leaving[second] = None
-    Burial(one, lambda: over.append(1))
+    AllEnded(one, lambda: over.append(1))
     one.scheduler.run()
     later = spawn(one)
-    one.leaving[later] = None  # this one began when the burial was under way
+    one.leaving[later] = None  # this one began when the wait was under way
     first.end()
     one.scheduler.run()
     assert over == []
@@ -87,13 +87,13 @@ def test_it_waits_for_those_that_are_ending_and_for_no_others():
 
 
 class Places:
-    """Burials of several kernels, whose frames arrive when the test says so."""
+    """EndingsElsewhere of several kernels, whose frames arrive when the test says so."""
 
     def __init__(self, *numbers, starting=()):
         self.kernels = {number: kernel() for number in numbers}
         self.wires = []
-        self.burials = {
-            number: Burials(
+        self.endings = {
+            number: EndingsElsewhere(
                 self.kernels[number], self.post(number), set(numbers) - {number}, set(starting)
             )
             for number in numbers
@@ -109,8 +109,8 @@ class Places:
         """Have all that was posted arrive, and everybody run."""
         wires, self.wires = self.wires, []
         for origin, place, (what, number) in wires:
-            handler = {BURY: "on_bury", BURIED: "on_buried"}[what]
-            getattr(self.burials[place], handler)(origin, number)
+            handler = {WAIT_ENDED: "on_wait_ended", ALL_ENDED: "on_all_ended"}[what]
+            getattr(self.endings[place], handler)(origin, number)
         self.run()
 
     def run(self):
@@ -120,14 +120,14 @@ class Places:
 
 def test_all_places_are_asked_twice():
     places, over = Places(0, 1, 2), []
-    places.burials[0].ask(lambda: over.append(1))
+    places.endings[0].ask(lambda: over.append(1))
     rounds = []
     places.run()
     while places.wires:
         rounds.append([(origin, place, frame[0]) for origin, place, frame in places.wires])
         places.deliver()
     assert over == [1]
-    ask, answer = [(0, 1, BURY), (0, 2, BURY)], [(1, 0, BURIED), (2, 0, BURIED)]
+    ask, answer = [(0, 1, WAIT_ENDED), (0, 2, WAIT_ENDED)], [(1, 0, ALL_ENDED), (2, 0, ALL_ENDED)]
     assert rounds == [ask, answer, ask, answer]
 
 
@@ -140,8 +140,8 @@ def test_a_place_that_is_starting_is_asked_only_if_somebody_there_has_a_name():
         PuppetProgram(),
     )
     places.kernels[0].names.register("taken", owner)
-    places.burials[0].ask(lambda: over.append(1))
-    assert [(place, frame[0]) for _, place, frame in places.wires] == [(2, BURY)]
+    places.endings[0].ask(lambda: over.append(1))
+    assert [(place, frame[0]) for _, place, frame in places.wires] == [(2, WAIT_ENDED)]
     for _ in range(5):
         places.deliver()
     assert over == [1]
@@ -153,7 +153,7 @@ def test_who_is_ending_in_another_place_is_waited_for():
     places.run()
     process.doom(Internal("told"))
     places.run()
-    places.burials[0].ask(lambda: over.append(1))
+    places.endings[0].ask(lambda: over.append(1))
     for _ in range(5):
         places.deliver()
     assert over == []
@@ -163,15 +163,15 @@ def test_who_is_ending_in_another_place_is_waited_for():
     assert over == [1]
 
 
-def test_a_place_that_is_lost_has_buried_all():
+def test_a_place_that_is_lost_has_ended_all():
     places, over = Places(0, 1, 2), []
     places.kernels[1].leaving[spawn(places.kernels[1])] = None
-    places.burials[0].ask(lambda: over.append(1))
+    places.endings[0].ask(lambda: over.append(1))
     places.deliver()
     places.deliver()
     assert over == []
-    places.burials[0]._places.discard(1)
-    places.burials[0].place_down(1)
+    places.endings[0]._places.discard(1)
+    places.endings[0].place_down(1)
     for _ in range(5):
         places.deliver()
     assert over == [1]
