@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ import pytest
 from procession import Node
 
 ROOT = Path(__file__).parent.parent
+
+# A shell that starts the tests in the background has SIGINT ignored, here and in all that they
+# start: the programs that are to be stopped by it would never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
