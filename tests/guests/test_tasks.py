@@ -389,16 +389,18 @@ def test_tasks_outside_of_processes_are_left_to_asyncio(node, caplog):
 def test_tasks_of_any_factory_are_cancelled_with_their_process(within):
     seen = []
 
-    async def helper():
+    async def helper(started):
         try:
+            started.set()
             await asyncio.sleep(3600)
         except asyncio.CancelledError as error:
             seen.append(str(error))
             raise
 
     async def body():
-        task = asyncio.create_task(helper())
-        await time.sleep("1ms")
+        started = asyncio.Event()
+        task = asyncio.create_task(helper(started))
+        await started.wait()
         assert not task.done()
 
     within(body)
