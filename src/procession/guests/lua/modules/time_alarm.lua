@@ -73,22 +73,18 @@ local alarms = {}
 -- A timer of nothing rings at once; a ticker without an interval cannot be.
 local check_delay = kit.compatible and check_positive or check_seconds
 
-function alarms.timer(d)
-  local seconds, problem = check_delay(d, "timer")
-  if not seconds then
-    return nil, problem
+local function opener(name, check, open, kind)
+  return function(d)
+    local seconds, problem = check(d, name)
+    if not seconds then
+      return nil, problem
+    end
+    local raw = open(seconds)
+    return setmetatable({ raw.channel, raw.stop, raw.reset }, kind)
   end
-  local raw = kit.timer(seconds)
-  return setmetatable({ raw.channel, raw.stop, raw.reset }, TIMER)
 end
 
-function alarms.ticker(d)
-  local seconds, problem = check_positive(d, "ticker")
-  if not seconds then
-    return nil, problem
-  end
-  local raw = kit.ticker(seconds)
-  return setmetatable({ raw.channel, raw.stop, raw.reset }, TICKER)
-end
+alarms.timer = opener("timer", check_delay, kit.timer, TIMER)
+alarms.ticker = opener("ticker", check_positive, kit.ticker, TICKER)
 
 return alarms
