@@ -26,7 +26,7 @@ from procession.hosts import wire
 from procession.hosts.link import Link
 from procession.hosts.names import WorkerNames
 from procession.hosts.os_workers import MAIN
-from procession.hosts.places import Places
+from procession.hosts.places import Places, log_lost
 from procession.manifest.entry import HostEntry
 from procession.node import Node
 from procession.program import run_loop
@@ -142,7 +142,7 @@ class WorkerNode(Node):
         """Its own host, and the others as places elsewhere."""
         self._places = Places(self.place, driver, lambda place: self._link, one_link=True)
         self.exchange = Exchange(
-            driver.kernel, self.place, self._places, self._on_lost, self._on_control
+            driver.kernel, self.place, self._places, log_lost, self._on_control
         )
         self._link = Link(
             asyncio.get_running_loop(),
@@ -247,11 +247,6 @@ class WorkerNode(Node):
 
     def _on_closed(self, error: BaseException | None) -> None:
         os._exit(1)  # the parent is gone, or speaks nonsense: nobody is left to work for
-
-    def _on_lost(self, pid: str, error: Error) -> None:
-        logging.getLogger("procession.hosts").warning(
-            "to %s: lost: %s", pid, error.message, extra={"pid": pid}
-        )
 
     def _on_control(self, place: int, what: str, *args: Any) -> None:
         on = self._on.get(what)

@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Error, Invalid, Unavailable
+from procession.core.errors import Invalid, Unavailable
 from procession.hosts import wire
 from procession.hosts.routing import Router
 from procession.hosts.worker_control import Control
@@ -79,7 +79,7 @@ class OsWorkers:
         self._workers: dict[int, Worker] = {}
         self._stopping = False
         self._timers: set[asyncio.TimerHandle] = set()
-        self.router = Router(driver, self._loop, self._on_lost, self._on_control)
+        self.router = Router(driver, self._loop, self._on_control)
         self._control = Control(driver.kernel, self.router.exchange, self._workers, self._tell)
 
     def add(self, host: Host, count: int, step_limit: float, memory: int) -> None:
@@ -273,9 +273,6 @@ class OsWorkers:
 
     def _on_control(self, place: int, what: str, *args: Any) -> None:
         self._control.receive(place, what, *args)
-
-    def _on_lost(self, pid: str, error: Error) -> None:
-        log.warning("to %s: lost: %s", pid, error.message, extra={"pid": pid})
 
 
 def importable_reference(entry: Any) -> str:

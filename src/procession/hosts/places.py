@@ -15,6 +15,7 @@ from procession.hosts.link import MAX_FRAMES, Outbox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from procession.core.errors import Error
     from procession.hosts.inline import InlineDriver
     from procession.hosts.link import Link
 
@@ -136,3 +137,8 @@ class Places:
     def _mark(self) -> None:
         self._dirty = True
         self._driver.call_after_run(self.flush)
+
+
+def log_lost(pid: str, error: Error) -> None:
+    """Log what could not be delivered in this place, when its sender was told that it was sent."""
+    log.warning("to %s: lost: %s", pid, error.message, extra={"pid": pid})

@@ -9,13 +9,12 @@ from procession.core.frames import PARENT
 from procession.hosts import wire
 from procession.hosts.link import Link
 from procession.hosts.names import ParentNames
-from procession.hosts.places import Places
+from procession.hosts.places import Places, log_lost
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from procession.core.errors import Error
     from procession.hosts.inline import InlineDriver
 
 _HIGH, _LOW = 64 << 20, 16 << 20
@@ -31,14 +30,13 @@ class Router:
         self,
         driver: InlineDriver,
         loop: asyncio.AbstractEventLoop,
-        on_lost: Callable[[str, Error], None],
         on_control: Callable[..., None],
     ) -> None:
         self._driver = driver
         self._loop = loop
         self._links: dict[int, Link] = {}
         self.places = Places(PARENT, driver, self._links.get)
-        self.exchange = Exchange(driver.kernel, PARENT, self.places, on_lost, on_control)
+        self.exchange = Exchange(driver.kernel, PARENT, self.places, log_lost, on_control)
         driver.kernel.settle(self.exchange)
         driver.kernel.names = ParentNames(self._publish)
         driver.after_run += [self.exchange.credit.settle, self.places.flush]
