@@ -13,7 +13,7 @@ FLOORS = [
     {"core"},
     {"manifest", "current", "process", "channel", "time"},
     {"guests"},
-    {"hosts", "supervision"},
+    {"hosts", "supervision", "security"},
     {"entries"},
     {"node"},
     {"program", "signals"},

@@ -1,4 +1,9 @@
-"""What can be started: the entries of a manifest, and Python functions, as programs."""
+"""What can be started: the entries of a manifest, and Python functions, as programs.
+
+A text that may have come as data (from Lua, in a request to a supervisor, from another place) names
+an entry of the manifest and nothing else: see `check_declared`. Code is named by Python programs
+alone, which can import it anyway: as a function, or by `package.module:function`. SEMANTICS 14.3.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procession.core.errors import Invalid, NotFound, did_you_mean
+from procession.core.order import Importable
+from procession.core.pid import split_reference
+from procession.guests.importable import importable
 from procession.guests.source import PythonSources
-from procession.hosts.os_workers import importable_reference
 from procession.manifest.entry import (
     Declared,
     LuaEntry,
@@ -35,15 +42,32 @@ class Entries:
     def __init__(self, manifest: Manifest) -> None:
         self._entries = manifest.entries
         self._sources = PythonSources(manifest.root)
+        self._has_manifest = bool(manifest.files)
         self.python: PythonGuest | None = None
         self.lua: LuaGuest | None = None
 
-    def load(self, entry: Any, to_execute: bool) -> Program:
-        """The program of an entry reference or a Python function. Raises Error.
+    def check_declared(self, entry: str) -> None:
+        """Raise NotFound for a reference to what the manifest does not declare. Nothing is run.
 
-        The functions of the manifest are only to execute, not to spawn.
+        Without a manifest, the modules below the app folder are what is declared.
+        """
+        if entry in self._entries:
+            return
+        split_reference(entry)
+        if self._has_manifest:
+            raise NotFound(f"entry not found: {entry!r} is not in the manifest{self._hint(entry)}")
+        self._sources.check_below(entry)
+
+    def load(self, entry: Any, to_execute: bool) -> Program:
+        """The program of an entry, a reference or a Python function. Raises Error.
+
+        The functions of the manifest are only to execute, not to spawn. To be called for a Python
+        program: see `check_declared` for all others.
         """
         assert self.python is not None
+        if isinstance(entry, Importable):
+            function = self._sources.function_by_reference(entry.reference)
+            return self.python.program(function, entry.reference)
         if isinstance(entry, str):
             declared = self._entries.get(entry)
             if isinstance(declared, LuaEntry):
@@ -64,16 +88,18 @@ class Entries:
         return self.python.program(entry, f"{module}:{name}")
 
     def addressed(self, order: SpawnOrder) -> SpawnOrder:
-        """The order with a reference by which a worker finds the entry. Raises as spawn does."""
+        """The order with an entry that a worker finds. Raises as spawn does."""
         entry = order.entry
         declared = self._entries.get(entry) if isinstance(entry, str) else None
         if declared is not None:
             self._check_kind(declared, order.to_execute)
-        else:
-            self.load(entry, order.to_execute)
-        if isinstance(entry, str):
             return order
-        return msgspec.structs.replace(order, entry=importable_reference(entry))
+        self.load(entry, order.to_execute)
+        if isinstance(entry, str):
+            entry = Importable(entry)
+        elif not isinstance(entry, Importable):
+            entry = importable(entry)
+        return msgspec.structs.replace(order, entry=entry)
 
     def in_lua(self, reference: str) -> LuaEntry | None:
         """The entry of a reference, if it is in Lua."""
@@ -83,9 +109,11 @@ class Entries:
     def _function(self, reference: str, to_execute: bool) -> Any:
         entry = self._entries.get(reference)
         if entry is None:
-            hint = did_you_mean(reference, self._entries)
+            hint = self._hint(reference)
             try:
-                return self._sources.function_by_reference(reference)
+                if self._has_manifest:
+                    return self._sources.function_by_reference(reference)
+                return self._sources.function_below(reference)
             except Invalid as error:
                 raise Invalid(f"{error.message}{hint}") from None
             except NotFound as error:
@@ -95,6 +123,9 @@ class Entries:
         if entry.python is not None:
             return self._sources.function_by_reference(entry.python)
         return self._sources.function_in_file(entry.path, entry.method)
+
+    def _hint(self, reference: str) -> str:
+        return did_you_mean(reference, self._entries)
 
     @staticmethod
     def _check_kind(entry: Declared, to_execute: bool) -> None:

@@ -101,6 +101,7 @@ class Node:
             loop,
             guest.adopt,
             self._entries.load,
+            self._entries.check_declared,
             partial(log_failure, self._quiet_exits),
             _serials,
         )

@@ -21,15 +21,17 @@ from procession.core.errors import Error, Internal
 from procession.core.exchange import Exchange
 from procession.core.frames import CONTROL, PARENT, SPAWN
 from procession.core.host import Host
+from procession.core.order import Importable
 from procession.entries import Entries
+from procession.guests.importable import MAIN
 from procession.hosts import wire
 from procession.hosts.link import Link
 from procession.hosts.names import WorkerNames
-from procession.hosts.os_workers import MAIN
 from procession.hosts.places import Places, log_lost
 from procession.manifest.entry import HostEntry
 from procession.node import Node
 from procession.program import run_loop
+from procession.security import seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +102,8 @@ class _WorkerEntries(Entries):
 
     def load(self, entry: Any, to_execute: bool) -> Program:
         """The program of an entry."""
-        if isinstance(entry, str) and entry.startswith("__main__:") and self._main is not None:
+        named = entry.reference if isinstance(entry, Importable) else entry
+        if isinstance(named, str) and named.startswith("__main__:") and self._main is not None:
             path, self._main = self._main, None
             _load_main(path)
         return super().load(entry, to_execute)
@@ -357,6 +360,7 @@ def main() -> None:
     if os.getppid() != config["parent"]:
         sys.exit(1)
     sys.path[:] = config["path"]
+    seal.share(config["secret"])
     if config["memory"]:
         resource.setrlimit(resource.RLIMIT_AS, (config["memory"], config["memory"]))
     with contextlib.suppress(AttributeError, ValueError):

@@ -178,6 +178,13 @@ def test_without_a_manifest_an_importable_function_can_be_run(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "5\n", "")
 
 
+@pytest.mark.semantics("14.3")
+def test_with_a_manifest_only_its_entries_can_be_run(app):
+    done = procession("run", app, "-x", "asyncio:create_subprocess_shell", "echo out")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "'asyncio:create_subprocess_shell' is not in the manifest" in done.stderr
+
+
 def test_what_main_leaves_behind_is_ended_and_cleans_up(app):
     done = procession("run", app, "-x", "app:leaves_a_child")
     assert done.stdout == "main is over\nthe child cleaned up\n"

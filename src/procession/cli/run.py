@@ -14,6 +14,7 @@ from procession.cli.logs import FORMATS, LEVELS, hide_logs_while, set_up_logs
 from procession.cli.output import errors_of, fail, no_entries
 from procession.core.duration import parse_duration
 from procession.core.errors import Canceled, Error, Invalid
+from procession.entries import Entries
 from procession.guests.failure import (
     describe,
     log_with_traceback,
@@ -160,6 +161,8 @@ def run(
     set_up_logs(log_format, log_level)
     try:
         node = Node(directory, quiet_exits=quiet_exits, settings=settings)
+        if execute is not None:
+            Entries(node.manifest).check_declared(execute)
         services = [] if no_services else _services_to_start(node)
         if execute is None and not services:
             raise _nothing_to_run(node)

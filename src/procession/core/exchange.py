@@ -64,7 +64,7 @@ from procession.core.frames import (
     Frame,
 )
 from procession.core.host import DEFAULT_MAILBOX, DEFAULT_MAILBOX_BYTES
-from procession.core.order import SpawnOrder
+from procession.core.order import Importable, SpawnOrder
 from procession.core.pid import creator_of, parse_pid, place_of, serial_base
 from procession.core.process import Process
 from procession.core.readiness import READY
@@ -216,8 +216,10 @@ class Exchange:
             if name is not None and place != PARENT:
                 self._register(name, process, order.keeper or order.parent)
                 name, named = None, True
-            frame = (SPAWN, pid, order.host, order.entry, list(order.args), order.to_execute)
-            self._post.post(place, (*frame, order.parent, order.heritage, name))
+            code = isinstance(order.entry, Importable)
+            entry = order.entry.reference if code else order.entry
+            frame = (SPAWN, pid, order.host, entry, list(order.args), order.to_execute)
+            self._post.post(place, (*frame, order.parent, order.heritage, name, code))
         except BaseException:
             if named:  # others may know it by its name, and its home must not wait for its SPAWN
                 assert order.name is not None
@@ -380,10 +382,12 @@ class Exchange:
         parent: str | None,
         heritage: dict[str, Any] | None,
         name: str | None,
+        code: bool,
     ) -> None:
         held = self.unborn.born(pid)
+        wanted = Importable(entry) if code else entry
         try:
-            order = SpawnOrder(entry, host_id, args, to_execute, parent, heritage, name)
+            order = SpawnOrder(wanted, host_id, args, to_execute, parent, heritage, name)
             self._kernel.start(pid, order)
         except Error as error:
             self._kernel.names.forsake(pid)

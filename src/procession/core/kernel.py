@@ -58,7 +58,8 @@ class Kernel:
 
     `adopt` and `notify`: see Scheduler. `load` gives the program of an entry, by its reference or
     by whatever else a guest calls an entry; the second argument says whether a function will do,
-    since it is to be executed and not spawned. It raises NotFound. `on_failure` is told of every
+    since it is to be executed and not spawned. It raises NotFound; so does `check_declared` for a
+    reference that is not in the manifest, before any code is touched. `on_failure` is told of every
     error exit, and whether a monitor or link took note of it. `serials` are the numbers for PIDs.
     """
 
@@ -69,11 +70,13 @@ class Kernel:
         notify: Callable[[], None],
         adopt: Callable[[], Strand],
         load: Callable[[Any, bool], Program],
+        check_declared: Callable[[str], object] = lambda entry: None,
         ready: RunQueue | None = None,
         on_failure: Callable[[Process, Event, bool], None] | None = None,
         serials: Iterator[int] | None = None,
     ) -> None:
         self._load = load
+        self.check_declared = check_declared
         self.programs: dict[Any, Program] = {}  # what was spawned before, by entry
         self.functions: dict[Any, Program] = {}  # what was executed before
         self._wall = clock.wall
@@ -113,6 +116,8 @@ class Kernel:
         SEMANTICS 5. The host None is that of the caller. `heritage`: see `Process.inherit`;
         `keeper`: see SpawnOrder.
         """
+        if caller is not None and caller.declared_only:
+            self.check_declared(entry)
         if host_id is None and caller is not None:
             host = caller.host
         else:
@@ -177,6 +182,8 @@ class Kernel:
 
     def start(self, pid: str, order: SpawnOrder) -> None:
         """Start a process that another place has spawned here. Raises Error."""
+        if isinstance(order.entry, str):
+            self.check_declared(order.entry)
         program = (self.functions if order.to_execute else self.programs).get(order.entry)
         if program is None:
             program = self._load_program(order.entry, order.to_execute)
@@ -212,6 +219,8 @@ class Kernel:
         """What a process has to wait for to go on as another program. See `process.upgrade`."""
         program = caller.program
         if entry is not None:
+            if caller.declared_only:
+                self.check_declared(entry)
             known = self.programs.get(entry) if isinstance(entry, str) else None
             program = known or self._load_program(entry, False)
         return program.replace(caller, copy_items(args, "arguments"))

@@ -72,6 +72,9 @@ class Process(Strand):
 
     away: ClassVar[bool] = False
 
+    declared_only: ClassVar[bool] = False
+    """Whether it can start entries of the manifest only, and no code by its name. SEMANTICS 14.3"""
+
     def __init__(self, kernel: Kernel, host: Host, pid: str, program: Program) -> None:
         self.scheduler = kernel.scheduler  # as Strand does, without the call
         self.value = None

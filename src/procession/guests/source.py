@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
 import types
 from collections import deque
+from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from procession.core.errors import Error, Internal, NotFound, did_you_mean
 from procession.core.pid import split_reference
 from procession.guests.failure import error_from_exception
+from procession.manifest.files import why_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +46,50 @@ class PythonSources:
             module = self._modules[path] = self._load(path)
         return _member(module, method, self._shown(path))
 
+    def function_below(self, reference: str) -> Any:
+        """The same of a module below the app folder, which no other code is run to find out.
+
+        What that module has imported from elsewhere is not below it either.
+        """
+        self.check_below(reference)
+        function = self.function_by_reference(reference)
+        inner = function
+        while isinstance(inner, partial):
+            inner = inner.func
+        home = getattr(inner, "__module__", None)
+        if not (isinstance(home, str) and self._is_below(_file_of(home, self._root))):
+            raise NotFound(
+                f"entry not found: {reference!r} is code of {home}, and no part of the app"
+            )
+        return function
+
+    def check_below(self, reference: str) -> None:
+        """Raise NotFound if a reference leads to a module that is not below the app folder."""
+        module_name, _ = split_reference(reference)
+        file = _file_of(module_name, self._root)
+        if not self._is_below(file):
+            what = "no such module can be imported" if file is None else f"{file} is no part of it"
+            raise NotFound(
+                f"entry not found: {reference!r}: there is no manifest, so it has to be a function "
+                f"of a module in the app folder {self._root}; {what}"
+            )
+
+    def _is_below(self, file: str | None) -> bool:
+        """Whether a file is a part of the app, and not installed beside it."""
+        if file is None:
+            return False
+        path = Path(os.path.realpath(file))
+        return path.is_relative_to(self._root) and not any(
+            why_foreign(folder)
+            for folder in path.parents
+            if folder.is_relative_to(self._root) and folder != self._root
+        )
+
     def function_by_reference(self, reference: str) -> Any:
         """The function of `package.module:function`. Raises as `function_in_file` does."""
         module_name, name = split_reference(reference)
+        if not all(part.isidentifier() for part in module_name.split(".")):
+            raise NotFound(f"entry not found: {module_name!r} is no module and no namespace")
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
@@ -111,19 +155,38 @@ def source_error(path: Path, method: str, root: Path) -> str | None:
 def reference_error(reference: str, root: Path) -> str | None:
     """Why `package.module:function` cannot be imported and be a process, likewise, or None."""
     name, function = split_reference(reference)
-    parts = name.split(".")
+    missing, file = _find(name, root)
+    if missing is not None:
+        if "." not in missing and _is_known_otherwise(missing):
+            return None  # to look for what is inside of it would run it
+        return f"no module {missing!r} can be imported from the app folder"
+    if file is None or not file.endswith(".py"):
+        return None
+    return source_error(Path(file), function, root)
+
+
+def _find(name: str, root: Path) -> tuple[str | None, str | None]:
+    """What is missing to import a module, and else its file, if it has one. Nothing is run."""
     path: list[str] = [str(root), *sys.path]
+    file: str | None = None
+    parts = name.split(".")
     for count in range(1, len(parts) + 1):
         part = ".".join(parts[:count])
         spec = PathFinder.find_spec(part, path)
-        if spec is None and count == 1 and _is_known_otherwise(part):
-            return None  # to look for what is inside of it would run it
         if spec is None:
-            return f"no module {part!r} can be imported from the app folder"
+            return part, None
+        file = spec.origin if spec.has_location else None
         path = list(spec.submodule_search_locations or ())
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    return None, file
+
+
+def _file_of(name: str, root: Path) -> str | None:
+    """The file of a module that is imported, or could be."""
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None)
+    if not all(part.isidentifier() for part in name.split(".")):
         return None
-    return source_error(Path(spec.origin), function, root)
+    return _find(name, root)[1]
 
 
 def _is_known_otherwise(name: str) -> bool:

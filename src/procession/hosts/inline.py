@@ -40,6 +40,7 @@ class InlineDriver:
         loop: asyncio.AbstractEventLoop,
         adopt: Callable[[Kernel], Strand],
         load: Callable[[Any, bool], Program],
+        check_declared: Callable[[str], object],
         on_failure: Callable[[Process, Event, bool], None],
         serials: Iterator[int],
     ) -> None:
@@ -54,6 +55,7 @@ class InlineDriver:
             notify=self._notify,
             adopt=lambda: adopt(self.kernel),
             load=load,
+            check_declared=check_declared,
             on_failure=on_failure,
             serials=serials,
         )

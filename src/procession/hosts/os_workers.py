@@ -22,12 +22,13 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Invalid, Unavailable
+from procession.core.errors import Unavailable
 from procession.hosts import wire
 from procession.hosts.routing import Router
 from procession.hosts.worker_control import Control
 from procession.hosts.worker_pool import WorkerPool
 from procession.hosts.worker_process import Worker
+from procession.security import seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +41,6 @@ log = logging.getLogger("procession.hosts")
 
 READY_TIMEOUT = 60.0
 """Seconds that a worker may take to start."""
-
-MAIN = "__mp_main__"
-"""What the parent's main script is called in a worker: as multiprocessing calls it, so that
-functions of it can be handed on to a process pool there."""
 
 _places = count(1)
 """Of all nodes in this OS process, so that a PID of one is nobody in the others."""
@@ -58,6 +55,7 @@ def _this_program() -> dict[str, Any]:
         "main": None if script is None else str(Path(script).resolve()),
         "parent": os.getpid(),
         "log_level": logging.getLogger().getEffectiveLevel(),
+        "secret": seal.secret(),
     }
 
 
@@ -273,15 +271,3 @@ class OsWorkers:
 
     def _on_control(self, place: int, what: str, *args: Any) -> None:
         self._control.receive(place, what, *args)
-
-
-def importable_reference(entry: Any) -> str:
-    """The reference of a function that another OS process can import. Raises Invalid."""
-    module = getattr(entry, "__module__", None)
-    name = getattr(entry, "__qualname__", "")
-    if not module or not name.isidentifier():
-        raise Invalid(
-            f"{name or entry!r} cannot be run in another OS process: it has to be a function at "
-            "the top level of a module, or an entry of the manifest"
-        )
-    return f"{'__main__' if module == MAIN else module}:{name}"

@@ -86,7 +86,7 @@ def _walk(
         own = []
         for name in sorted(subfolders):
             path = Path(folder, name)
-            reason = _foreign(path)
+            reason = why_foreign(path)
             if reason is None:
                 own.append(name)
             elif name != ".git":  # large, and nobody looks for anything in it
@@ -95,7 +95,7 @@ def _walk(
         yield Path(folder), set(names)
 
 
-def _foreign(folder: Path) -> str | None:
+def why_foreign(folder: Path) -> str | None:
     """Why a folder is no part of the app, or None."""
     if os.path.isfile(folder / "pyvenv.cfg"):
         return "is a virtual environment"

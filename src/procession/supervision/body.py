@@ -228,7 +228,10 @@ class SupervisorBody:
             if spec.name is not None and not child.keeps_name:
                 me.kernel.names.keep(spec.name, me.pid, me)
                 child.keeps_name = True
-            pid = process.spawn_linked_monitored(spec.entry, spec.host, *child.args, name=spec.name)
+            if spec.declared_only and isinstance(spec.entry, str):
+                me.kernel.check_declared(spec.entry)
+            args = tuple(child.args)
+            pid = me.kernel.spawn(me, spec.entry, spec.host, args, True, True, name=spec.name).pid
         except Error as error:
             raise NotStarted(child, error) from None
         self.children.started(child, pid)

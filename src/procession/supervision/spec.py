@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -11,7 +10,8 @@ import msgspec
 from procession.core.duration import seconds
 from procession.core.errors import Invalid, did_you_mean
 from procession.core.names import check_name
-from procession.hosts.os_workers import importable_reference
+from procession.core.order import Importable
+from procession.guests.importable import importable
 from procession.manifest.entry import (
     DEFAULT_INTENSITY,
     DEFAULT_PERIOD,
@@ -21,6 +21,7 @@ from procession.manifest.entry import (
     Strategy,
     SupervisorEntry,
 )
+from procession.security.seal import is_sealed, seal
 
 if TYPE_CHECKING:
     from procession.core.duration import Duration
@@ -33,6 +34,22 @@ RESTARTS: tuple[str, ...] = get_args(Restart)
 TYPES: tuple[str, ...] = get_args(Type)
 BRUTAL_KILL = "brutal_kill"
 WORKER_SHUTDOWN = 5.0
+
+_TEXT, _FUNCTION = "text", "function"
+"""What a seal says of a reference: how it was given."""
+
+
+_OPTIONS = (
+    "args",
+    "host",
+    "id",
+    "name",
+    "ready",
+    "restart",
+    "shutdown",
+    "start_timeout",
+    "type",
+)
 
 
 class ChildSpec:
@@ -57,18 +74,7 @@ class ChildSpec:
     Raises Invalid for what makes no sense, TypeError for what is of the wrong type.
     """
 
-    __slots__ = (
-        "args",
-        "entry",
-        "host",
-        "id",
-        "name",
-        "ready",
-        "restart",
-        "shutdown",
-        "start_timeout",
-        "type",
-    )
+    __slots__ = (*_OPTIONS, "declared_only", "entry")
 
     def __init__(
         self,
@@ -87,7 +93,9 @@ class ChildSpec:
         self.id = _text("the id of a child", id)
         if not isinstance(entry, str) and not callable(entry):
             raise TypeError(f"child {id!r}: an entry is a reference or an async function")
-        self.entry = entry
+        self.entry: Entry | Importable = entry
+        self.declared_only = False
+        """Whether its entry has to be one of the manifest, since it came as data."""
         if isinstance(args, str) or not isinstance(args, Sequence):
             raise TypeError(f"child {id!r}: args is a list, not {args!r:.100}")
         self.args = list(args)
@@ -112,18 +120,18 @@ class ChildSpec:
 
     def data(self) -> dict[str, Any]:
         """It as plain data. Raises Invalid if its entry cannot cross."""
-        reference = reference_of(self.entry)
-        if reference is None:
+        named = named_in_data(self.entry)
+        if named is None:
             name = getattr(self.entry, "__qualname__", repr(self.entry))
             raise Invalid(
                 f"child {self.id!r}: {name} is no function at the top level of a module, so only "
                 "`supervisor.start` can be given it; or write a reference such as 'app:worker'"
             )
-        return {**self.options(), "entry": reference}
+        return {**self.options(), **named}
 
     def options(self) -> dict[str, Any]:
         """All but its entry, as plain data."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "entry"}
+        return {name: getattr(self, name) for name in _OPTIONS}
 
     def __repr__(self) -> str:
         return f"<ChildSpec {self.id!r} {self.restart} {self.type}>"
@@ -202,10 +210,26 @@ class SupervisorSpec:
 
 
 def child_from(data: object) -> ChildSpec:
-    """A child spec that came as plain data, or is one. Raises Invalid."""
+    """A child spec that came as plain data, or is one. Raises Invalid.
+
+    Its entry is one of the manifest, or what a Python program has named: see security/seal.py.
+    """
     if isinstance(data, ChildSpec):
         return data
-    built: ChildSpec = _build(ChildSpec, "a child spec", ("id", "entry"), ChildSpec.__slots__, data)
+    given = None
+    if isinstance(data, Mapping):
+        given = data.get("seal")
+        data = {key: value for key, value in data.items() if key != "seal"}
+    built: ChildSpec = _build(
+        ChildSpec, "a child spec", ("id", "entry"), (*_OPTIONS, "entry"), data
+    )
+    entry = built.entry
+    if not isinstance(entry, str):
+        raise Invalid(f"child {built.id!r}: as data, an entry is a reference")
+    if is_sealed(_FUNCTION, entry, given):
+        built.entry = Importable(entry)
+    else:
+        built.declared_only = not is_sealed(_TEXT, entry, given)
     return built
 
 
@@ -260,14 +284,15 @@ def _build(make: Any, what: str, required: Sequence[str], known: Sequence[str], 
         raise Invalid(str(error)) from None
 
 
-def reference_of(entry: Entry) -> str | None:
-    """The reference by which every OS process of the node finds an entry; None if there is none."""
-    if isinstance(entry, str):
-        return entry
-    module, name = getattr(entry, "__module__", None) or "", getattr(entry, "__qualname__", "")
-    if ":" in module or getattr(sys.modules.get(module), name, None) is not entry:
-        return None
-    return importable_reference(entry)
+def named_in_data(entry: Any) -> dict[str, str] | None:
+    """How a Python program names an entry in plain data; None for code that only it can reach."""
+    kind = _TEXT
+    if not isinstance(entry, str):
+        try:
+            kind, entry = _FUNCTION, importable(entry).reference
+        except Invalid:
+            return None
+    return {"entry": entry, "seal": seal(kind, entry)}
 
 
 def _shutdown(value: Any, type: str) -> float | str | None:

@@ -30,7 +30,7 @@ from procession.supervision.requests import TOPIC
 from procession.supervision.spec import (
     ChildSpec,
     SupervisorSpec,
-    reference_of,
+    named_in_data,
     spec_from,
     spec_of_entry,
 )
@@ -88,7 +88,7 @@ def start(
         name=name,
         max_children=max_children,
     )
-    functions = {one.id: one.entry for one in wanted.children if reference_of(one.entry) is None}
+    functions = {one.id: one.entry for one in wanted.children if named_in_data(one.entry) is None}
     entry: Entry = main
     if functions:  # they cannot cross: the supervisor keeps them in its memory
         data = {**wanted.options(), "children": [_kept(one) for one in wanted.children]}
@@ -106,7 +106,8 @@ def start(
 
 
 def _kept(child: ChildSpec) -> dict[str, Any]:
-    return {**child.options(), "entry": reference_of(child.entry) or "kept by its supervisor"}
+    named = named_in_data(child.entry) or {"entry": "kept by its supervisor"}
+    return {**child.options(), **named}
 
 
 def spec(

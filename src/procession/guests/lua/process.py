@@ -40,6 +40,8 @@ class Attached(Protocol):
 class LuaProcess(LuaBody, Process):
     """A process whose body is a Lua coroutine."""
 
+    declared_only = True
+
     __slots__ = (
         "attached",
         "computed",
