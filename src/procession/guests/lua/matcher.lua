@@ -7,6 +7,7 @@ local byte, sub, find, char = string.byte, string.sub, string.find, string.char
 local concat, unpack, tointeger = table.concat, table.unpack, math.tointeger
 
 local MAX_RESULT = 64 << 20 -- bytes
+local MAX_PARTS = 10000
 local MAX_DEPTH = 200 -- of a match, as in C
 local OPEN, POSITION = -1, -2
 
@@ -281,7 +282,7 @@ local function start_of(s, init)
   return init < 1 and 1 or init
 end
 
-local matcher = {}
+local matcher = { start_of = start_of }
 
 function matcher.find(s, pattern, init)
   local it = new(s, pattern, byte(pattern) == 94)
@@ -328,7 +329,7 @@ function matcher.gsub(s, pattern, replacement, limit)
   limit = limit == nil and #s + 1 or tointeger(tonumber(limit))
 
   local function filled(first, last)
-    local parts, n, i = {}, 0, 1
+    local parts, n, length, i = {}, 0, 0, 1
     while true do
       local at = find(replacement, "%", i, true)
       n = n + 1
@@ -350,11 +351,15 @@ function matcher.gsub(s, pattern, replacement, limit)
       else
         raise("invalid use of '%' in replacement string")
       end
+      length = length + #tostring(parts[n])
+      if length > MAX_RESULT then
+        raise("resulting string too large")
+      end
       i = at + 2
     end
   end
 
-  local parts, n, size, count = {}, 0, 0, 0
+  local blocks, parts, n, size, count = {}, {}, 0, 0, 0
   local position, kept, previous = 1, 1, nil
   while count < limit do
     local last = it.at(position)
@@ -378,6 +383,9 @@ function matcher.gsub(s, pattern, replacement, limit)
       if size > MAX_RESULT then
         raise("resulting string too large")
       end
+      if n >= MAX_PARTS then -- what C puts together at once
+        blocks[#blocks + 1], n = concat(parts, "", 1, n), 0
+      end
       position, kept, previous = last, last, last
     elseif position <= #s then
       position = position + 1
@@ -389,7 +397,8 @@ function matcher.gsub(s, pattern, replacement, limit)
     end
   end
   parts[n + 1] = sub(s, kept)
-  return concat(parts), count
+  blocks[#blocks + 1] = concat(parts, "", 1, n + 1)
+  return concat(blocks), count
 end
 
 kit.matcher = matcher

@@ -9,6 +9,8 @@ local time_handler, date_handler = kit.handler(time, "time"), kit.handler(date, 
 local library = { clock = os.clock, difftime = os.difftime }
 kit.libraries.os = library
 
+local MAX_LAYOUT = 4096 -- bytes
+
 local function now()
   return kit.host.wall() // 1000000000
 end
@@ -22,6 +24,9 @@ end
 
 function library.date(...)
   local layout, when = ...
+  if type(layout) == "string" and #layout > MAX_LAYOUT then
+    kit.bad_argument(1, "date", "format too long")
+  end
   if when == nil then
     return finish(xpcall(date, date_handler, layout, now()))
   end

@@ -9,13 +9,15 @@ local kit = ...
 
 local find, byte, sub = string.find, string.byte, string.sub
 local match, gmatch, gsub = string.match, string.gmatch, string.gsub
-local type, select, tonumber, pcall, xpcall = type, select, tonumber, pcall, xpcall
-local tointeger, max = math.tointeger, math.max
+local type, next, tonumber, pcall, xpcall = type, next, tonumber, pcall, xpcall
+local tointeger = math.tointeger
 
 local MAX_STEPS = 20000000 -- about a tenth of a second
+local MAX_PASSED = 32 << 20 -- the same, where nothing is tried twice
 local MAX_PATTERN = 4096
 local MAX_RESULT = 64 << 20 -- bytes
-local MAX_COMPARED = 1 << 30 -- bytes, by a plain search
+local MAX_SEARCHED = 8 << 20 -- bytes, by a plain search
+local SPECIAL = "[%^%$%*%+%?%.%(%[%%%-]"
 
 -- The repetitions of a pattern, as single-character classes: each with the position behind it.
 local function repetitions(pattern)
@@ -35,7 +37,8 @@ local function repetitions(pattern)
         n = n + 1
         found[n] = false -- up to all of the subject
         i = i + 4
-      elseif following == 102 then -- %f[set]
+      elseif following == 102 then -- %f[set]: looks at two characters
+        weight = weight + 2
         i = i + 2
       elseif following and following >= 48 and following <= 57 then -- %1
         n = n + 1
@@ -131,7 +134,7 @@ local function is_costly(subject, pattern)
   for _ = 1, cost.n do
     worst = worst * length
   end
-  if worst <= MAX_STEPS or (cost.n == 0 and steps <= MAX_COMPARED // 10) then
+  if worst <= MAX_STEPS or (cost.n == 0 and steps <= MAX_PASSED) then
     return false
   end
   for i = 1, cost.n do
@@ -155,11 +158,17 @@ local function is_whole(v)
 end
 
 local finish, matcher = kit.finish, kit.matcher
+local start_of = matcher.start_of
 local find_handler, match_handler = kit.handler(find, "find"), kit.handler(match, "match")
 local gsub_handler = kit.handler(gsub, "gsub")
 
 local patterns = {}
 kit.patterns = patterns
+
+-- Whether C would compare for too long, which it does at each place anew.
+local function is_long_search(s, text)
+  return #s * (1 + #text // 32) > MAX_SEARCHED
+end
 
 function patterns.find(...)
   local s, pattern, init, plain = ...
@@ -168,13 +177,15 @@ function patterns.find(...)
       return patterns.find(kit.texts(...))
     end
   elseif plain then
-    if (init == nil or init == 1) and #pattern <= 64 then
+    if #s * #pattern > MAX_SEARCHED and is_long_search(s, pattern) and is_whole(init) then
+      return kit.slow.find(s, pattern, start_of(s, init))
+    elseif init == nil or init == 1 then
       return find(s, pattern, 1, true) -- there is nothing to raise
-    elseif #pattern > 64 and #s * #pattern > MAX_COMPARED and is_whole(init) then
-      init = tointeger(tonumber(init or 1))
-      return kit.slow.find(s, pattern, init < 0 and max(#s + init + 1, 1) or max(init, 1))
     end
   elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
+    if not find(pattern, SPECIAL) then
+      return kit.slow.find(s, pattern, start_of(s, init))
+    end
     return matcher.find(s, pattern, init)
   end
   return finish(xpcall(find, find_handler, ...))
@@ -192,7 +203,8 @@ function patterns.match(...)
   return finish(xpcall(match, match_handler, ...))
 end
 
--- An error in the pattern is one of the iterator, which the program calls itself.
+-- It knows no anchor: a ^ is a character. An error in the pattern is one of the iterator, which the
+-- program calls itself.
 for _, name in ipairs({ "gmatch", "gfind" }) do -- as Lua 5.1 calls it, and as 5.0 did
   local handler = kit.handler(gmatch, name)
   patterns[name] = function(...)
@@ -201,10 +213,41 @@ for _, name in ipairs({ "gmatch", "gfind" }) do -- as Lua 5.1 calls it, and as 5
       if kit.is_error(s) or kit.is_error(pattern) then
         return patterns[name](kit.texts(...))
       end
-    elseif not cheap(s, pattern) and is_costly(s, pattern) and is_whole(init) then
+    elseif not cheap(s, pattern) and is_costly(s, byte(pattern) == 94 and "%" .. pattern or pattern) and is_whole(init) then
       return matcher.gmatch(s, pattern, init)
     end
     return finish(xpcall(gmatch, handler, ...))
+  end
+end
+
+-- A table of replacements, if what it gives for a text of `length` cannot grow too large: itself, else a
+-- function that looks at each. So is a table with a metatable, which may give anything.
+local MAX_LOOKED_AT = 100
+local function bounded(replacements, length)
+  if kit.metatable_of(replacements) == nil then
+    local longest, count = 0, 0
+    for _, v in next, replacements do
+      count = count + 1
+      if count > MAX_LOOKED_AT then
+        break
+      elseif type(v) == "string" and #v > longest then
+        longest = #v
+      end
+    end
+    if count <= MAX_LOOKED_AT and longest * (length + 1) <= MAX_RESULT then
+      return replacements
+    end
+  end
+  local size = 0
+  return function(key)
+    local v = replacements[key]
+    if type(v) == "string" then
+      size = size + #v
+      if size > MAX_RESULT then
+        kit.raise("resulting string too large")
+      end
+    end
+    return v
   end
 end
 
@@ -226,6 +269,9 @@ function patterns.gsub(...)
     if ok and #replacement * count + captured > MAX_RESULT then
       kit.raise("resulting string too large")
     end
+  end
+  if kind == "table" then
+    return finish(xpcall(gsub, gsub_handler, s, pattern, bounded(replacement, #s), limit))
   end
   return finish(xpcall(gsub, gsub_handler, ...))
 end

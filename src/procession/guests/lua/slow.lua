@@ -6,6 +6,8 @@ local kit = ...
 local type, next, rawequal = type, next, rawequal
 local find, sub, collectgarbage = string.find, string.sub, collectgarbage
 
+local PIECE = 1 << 18 -- bytes that C goes through without a look at the clock
+
 local slow = {}
 kit.slow = slow
 
@@ -62,6 +64,21 @@ function slow.items(t, first, last)
   return items
 end
 
+function slow.sum(t, count)
+  local sum = 0
+  for i = 1, count do
+    sum = sum + t[i]
+  end
+end
+
+function slow.size(t, count)
+  local size = 0
+  for i = 1, count do
+    size = size + #t[i]
+  end
+  return size
+end
+
 local function less(a, b)
   return a < b
 end
@@ -101,18 +118,26 @@ function slow.sort(t, count, before)
   end
 end
 
--- Find a long text where its beginning is.
+-- Find a text, in pieces; a long one where its beginning is.
 function slow.find(s, text, init)
-  local head, size = sub(text, 1, 64), #text
-  while true do
-    local at = find(s, head, init, true)
-    if not at then
-      return nil
-    elseif sub(s, at, at + size - 1) == text then
-      return at, at + size - 1
+  local size, head = #text, sub(text, 1, 64)
+  local last = #s - size + 1 -- where it may begin
+  while init <= last do
+    local piece, from = sub(s, init, init + PIECE + #head - 2), 1
+    while true do
+      local at = find(piece, head, from, true)
+      if not at then
+        break
+      end
+      local first = init + at - 1
+      if size == #head or sub(s, first, first + size - 1) == text then
+        return first, first + size - 1
+      end
+      from = at + 1
     end
-    init = at + 1
+    init = init + PIECE
   end
+  return nil
 end
 
 -- All that is garbage now: what a cycle that is under way has passed is left to the next one.

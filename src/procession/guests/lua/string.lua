@@ -7,16 +7,20 @@ local type, next, select, tonumber, xpcall, raw_tostring = type, next, select, t
 local math_type, tointeger = math.type, math.tointeger
 local byte, format, rep, sub = string.byte, string.format, string.rep, string.sub
 local pack, gmatch = string.pack, string.gmatch
-local finish, raise = kit.finish, kit.raise
+local finish, raise, metatable_of = kit.finish, kit.raise, kit.metatable_of
+local rawget, find, unpack = rawget, string.find, table.unpack
 
 local MAX_STRING = 64 << 20 -- bytes
 local MAX_FORMATTED = 200 -- values
+local MAX_QUOTED = 4 << 20 -- bytes that one call may write as Lua does, by "%q"
+local MAX_LAYOUT = 1 << 20 -- bytes of the first argument of pack and its like
 
 -- -- values as text ---------------------------------------------------------------------------
 
 local tostring_handler = kit.handler(raw_tostring, "tostring")
 
--- As in Lua 5.1: a float without a fraction prints without one.
+-- As in Lua 5.1: a float without a fraction prints without one. What a program says to be the text of
+-- its values is called here, and not by C, where it could not be interrupted.
 function kit.tostring(...)
   local v = ...
   local kind = type(v)
@@ -25,6 +29,16 @@ function kit.tostring(...)
     return math_type(v) == "float" and sub(text, -2) == ".0" and sub(text, 1, -3) or text
   elseif kind == "string" then
     return v
+  elseif kind == "table" then
+    local metatable = metatable_of(v)
+    local convert = metatable and rawget(metatable, "__tostring")
+    if type(convert) == "function" then
+      local text = convert(v)
+      if type(text) ~= "string" and type(text) ~= "number" then
+        raise("'__tostring' must return a string")
+      end
+      return text
+    end
   end
   local ok, text = xpcall(raw_tostring, tostring_handler, ...)
   return ok and text or finish(ok, text)
@@ -127,6 +141,29 @@ end
 
 local format_handler = kit.handler(format, "format")
 
+-- The arguments of a format as values that have a text already: what a program says to be the text of
+-- its values is called here, not by C. Or nil, if there is nothing to do.
+local function with_texts(pattern, n, ...)
+  local values
+  for i = 2, n do
+    local v = select(i, ...)
+    local metatable = type(v) == "table" and metatable_of(v)
+    if metatable and rawget(metatable, "__tostring") ~= nil then
+      values = values or { ... }
+    end
+  end
+  local i = 1
+  for conversion in gmatch(values and pattern or "", "%%[^%a%%]*([%a%%])") do
+    if conversion ~= "%" then
+      i = i + 1
+      if conversion == "s" and type(values[i]) == "table" then
+        values[i] = kit.tostring(values[i])
+      end
+    end
+  end
+  return values
+end
+
 function library.format(...)
   local pattern = ...
   local n = select("#", ...)
@@ -138,15 +175,24 @@ function library.format(...)
     end
     return finish(xpcall(format, format_handler, ...))
   end
-  local size = 0
+  local size, has_tables = #pattern, false
   for i = 2, n do
     local v = select(i, ...)
-    if type(v) == "string" then
+    local kind = type(v)
+    if kind == "string" then
       size = size + #v
-      if size > MAX_STRING then
-        raise("resulting string too large")
-      end
+    elseif kind == "table" then
+      has_tables = true
     end
+  end
+  if has_tables then
+    local values = with_texts(pattern, n, ...)
+    if values then
+      return library.format(unpack(values, 1, n))
+    end
+  end
+  if size > MAX_QUOTED and (size > MAX_STRING or find(pattern, "%%[^%a%%]*q")) then
+    raise("resulting string too large")
   end
   local ok, text = xpcall(format, format_handler, pattern, plain_items(n - 1, select(2, ...)))
   return ok and text or finish(ok, text)
@@ -154,8 +200,15 @@ end
 
 local pack_handler = kit.handler(pack, "pack")
 
+local function check_layout(layout)
+  if type(layout) == "string" and #layout > MAX_LAYOUT then
+    raise("format too long")
+  end
+end
+
 function library.pack(...)
   local layout = ...
+  check_layout(layout)
   if type(layout) == "string" then
     local size = 0.0
     for digits in gmatch(layout, "c(%d+)") do
@@ -171,8 +224,14 @@ function library.pack(...)
   return finish(xpcall(pack, pack_handler, ...))
 end
 
-for name in ("char packsize unpack"):gmatch("%a+") do
-  library[name] = string[name]
+library.char = string.char
+for name in ("packsize unpack"):gmatch("%a+") do
+  local f = string[name]
+  local handler = kit.handler(f, name)
+  library[name] = function(...)
+    check_layout((...))
+    return finish(xpcall(f, handler, ...))
+  end
 end
 for name, f in next, kit.patterns do
   library[name] = f

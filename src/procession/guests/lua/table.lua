@@ -3,7 +3,7 @@
 
 local kit = ...
 
-local type, next, select, tonumber, rawget, xpcall = type, next, select, tonumber, rawget, xpcall
+local type, next, select, tonumber, rawget, pcall, xpcall = type, next, select, tonumber, rawget, pcall, xpcall
 local setmetatable, math_type, tointeger, ult = setmetatable, math.type, math.tointeger, math.ult
 local insert, remove, move, sort, concat, unpack = table.insert, table.remove, table.move, table.sort, table.concat, table.unpack
 local format, maxinteger = string.format, math.maxinteger
@@ -12,6 +12,7 @@ local handler, plain, wrong_type = kit.handler, kit.plain, kit.wrong_type
 
 local MAX_STRING = 64 << 20 -- bytes that one call may build
 local MAX_ITEMS = 10000000 -- items that one call may touch
+local MAX_COMPARED = 16 << 20 -- bytes of the strings that C may sort
 local PIECE = 100000 -- items that are touched without a look at the clock
 local MAX_UNPACKED, MAX_SURELY_UNPACKED = 1000000, 200
 
@@ -184,6 +185,19 @@ function library.concat(...)
   return concat(t, separator, first, last)
 end
 
+-- Whether C may compare the items: it does so without a look at the clock. Numbers can be added, and
+-- strings have a length; what else is among them has an order that the program gives.
+local function compares_quickly(t, count)
+  local kind = type(t[1])
+  if kind == "number" then
+    return (pcall(slow.sum, t, count))
+  elseif kind == "string" then
+    local ok, size = pcall(slow.size, t, count)
+    return ok and math_type(size) == "integer" and size <= MAX_COMPARED
+  end
+  return count < 2
+end
+
 local move_handler, sort_handler = handler(move, "move"), handler(sort, "sort")
 
 function library.move(...)
@@ -209,7 +223,7 @@ function library.sort(...)
     local count = length_of(t)
     if count > MAX_ITEMS then
       raise("too many items for 'sort'")
-    elseif not is_quick(t, count * 100) then
+    elseif not is_quick(t, count * 100) or not before and not compares_quickly(t, count) then
       slowly.sort(t, count, before)
       return
     end
