@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 from lupa import lua54
 
+from procession.guests.lua.closing import ClosingTime
+
 if TYPE_CHECKING:
     from procession.guests.lua.strand import LuaBody
 
@@ -123,6 +125,7 @@ class HookGuard:
         """How many processes are interrupted just now."""
         self.stack = ""
         """Where the process was that exceeded its limit."""
+        self.closing = ClosingTime()
         self._armed: LuaBody | None = None
         """Whose hooks are set: one that fires after Lua was entered anew means nothing."""
         self._since = 0.0
@@ -137,6 +140,21 @@ class HookGuard:
         self.entered = True
         if self.asleep:
             self.rouse()
+
+    def suspend(self) -> Any:
+        """Other Lua is about to run in the middle of a step; `resume` takes what this gives.
+
+        Else a step that enters other Lua again and again, such as by spawning, would seem to have
+        just begun at every look, and could last for ever.
+        """
+        if self.entered:
+            return self.running, time.monotonic(), None
+        return self.running, self._since, self._armed
+
+    def resume(self, suspended: Any) -> None:
+        """The step in whose middle other Lua has run goes on."""
+        self.running, self._since, self._armed = suspended
+        self.entered = False
 
     def elapsed(self) -> float:
         """How long the step that was interrupted has lasted, about, in seconds."""
@@ -264,6 +282,7 @@ class CountingGuard:
         self.asleep = False
         self.interrupted = 0
         self.stack = ""
+        self.closing = ClosingTime()
         self._since = 0.0
 
     def enter(self, strand: LuaBody) -> None:
@@ -273,6 +292,15 @@ class CountingGuard:
 
     def rouse(self) -> None:
         """Nothing to do."""
+
+    def suspend(self) -> Any:
+        """As above."""
+        return self.running, time.monotonic() if self.entered else self._since
+
+    def resume(self, suspended: Any) -> None:
+        """As above."""
+        self.running, self._since = suspended
+        self.entered = False
 
     def elapsed(self) -> float:
         """How long the step has lasted, about, in seconds."""

@@ -158,7 +158,12 @@ local function spawn(name, extras, n, entry, host_id, ...)
     return nil, err
   end
   local kind = KINDS[name]
-  return outcome(nil, with_flat(host.spawn, 5, "argument", entry, host_id or false, kind[1], kind[2], extras, ...))
+  local parcel = extras and store(extras)
+  local ok, a, b, c, d, e = with_flat(host.spawn, 5, "argument", entry, host_id or false, kind[1], kind[2], parcel, ...)
+  if ok == false and parcel and type(a) == "table" then -- Python never got it
+    kit.collect(parcel)
+  end
+  return outcome(nil, ok, a, b, c, d, e)
 end
 
 for name in next, KINDS do
@@ -195,21 +200,38 @@ function process.upgrade(entry, ...)
   yield(kit.marks.UPGRADE, a)
 end
 
--- Builders: each step gives a new one, so that one can be kept and used for many.
+-- Builders: each step gives a new one, so that one can be kept and used for many. What one is made of
+-- is out of reach of its program, which could make it up.
 local Builder = { __metatable = false, __name = "process builder" }
 local builder_methods = {}
 Builder.__index = builder_methods
+local builders = setmetatable({}, { __mode = "k" })
+local EMPTY = { count = 0 }
 
-local function new_builder(builder, field, value)
-  local new = { context = builder.context, name = builder.name, messages = builder.messages, options = builder.options }
-  new[field] = value
-  return setmetatable(new, Builder)
+local function new_builder(made, field, value)
+  local builder = setmetatable({}, Builder)
+  local all = { context = made.context, name = made.name, last = made.last, count = made.count, options = made.options }
+  all[field] = value
+  builders[builder] = all
+  return builder, all
 end
 
-local function check_builder(builder, name)
+-- Its messages are a chain, the last one first: a list would have to be copied for each further one.
+local MAX_MESSAGES = 10000
+local function with_message(made, topic, ...)
+  if made.count >= MAX_MESSAGES then
+    kit.raise(format("a builder takes at most %d messages", MAX_MESSAGES))
+  end
+  local builder, all = new_builder(made, "last", { before = made.last, topic = topic, count = select("#", ...), values = { ... } })
+  all.count = made.count + 1
+  return builder
+end
+
+local function made_of(builder, name)
   if type(builder) ~= "table" or kit.metatable_of(builder) ~= Builder then
     error("bad argument #1 to '" .. name .. "' (process builder expected, got " .. type_name(builder) .. ")", 3)
   end
+  return builders[builder]
 end
 
 -- What a function adds for its caller, the program, to what a builder or an executor has already. The keys
@@ -218,15 +240,9 @@ local function merged(old, new, position, name)
   if type(new) ~= "table" then
     error(format("bad argument #%d to '%s' (table expected, got %s)", position, name, type_name(new)), 3)
   end
-  local all = {}
-  for key, value in next, old or {} do
-    all[key] = value
-  end
-  for key, value in next, new do
-    if type(key) ~= "string" then
-      error(format("bad argument #%d to '%s' (its keys are strings, not %s)", position, name, type_name(key)), 3)
-    end
-    all[key] = value
+  local all, wrong = kit.slow.merged(old, new)
+  if wrong then
+    error(format("bad argument #%d to '%s' (its keys are strings, not %s)", position, name, wrong), 3)
   end
   return all
 end
@@ -254,61 +270,64 @@ function kit.timeout_of(options, position, name)
 end
 
 function process.with_context(context)
-  return new_builder({}, "context", merged(nil, context, 1, "with_context"))
+  return (new_builder(EMPTY, "context", merged(nil, context, 1, "with_context")))
 end
 
 function process.with_name(name)
-  return new_builder({}, "name", check_string(name, 1, "with_name"))
+  return (new_builder(EMPTY, "name", check_string(name, 1, "with_name")))
 end
 
 function process.with_message(topic, ...)
-  topic = check_string(topic, 1, "with_message")
-  return new_builder({}, "messages", { { topic, select("#", ...), ... } })
+  return with_message(EMPTY, check_string(topic, 1, "with_message"), ...)
 end
 
 function process.with_options(options)
   options = merged(nil, options, 1, "with_options")
   kit.timeout_of(options, 1, "with_options")
-  return new_builder({}, "options", options)
+  return (new_builder(EMPTY, "options", options))
 end
 
 function builder_methods.with_context(builder, context)
-  check_builder(builder, "with_context")
-  return new_builder(builder, "context", merged(builder.context, context, 2, "with_context"))
+  local made = made_of(builder, "with_context")
+  return (new_builder(made, "context", merged(made.context, context, 2, "with_context")))
 end
 
 function builder_methods.with_name(builder, name)
-  check_builder(builder, "with_name")
-  return new_builder(builder, "name", check_string(name, 2, "with_name"))
+  local made = made_of(builder, "with_name")
+  return (new_builder(made, "name", check_string(name, 2, "with_name")))
 end
 
 function builder_methods.with_message(builder, topic, ...)
-  check_builder(builder, "with_message")
-  topic = check_string(topic, 2, "with_message")
-  local messages = { table.unpack(builder.messages or {}) }
-  messages[#messages + 1] = { topic, select("#", ...), ... }
-  return new_builder(builder, "messages", messages)
+  local made = made_of(builder, "with_message")
+  return with_message(made, check_string(topic, 2, "with_message"), ...)
 end
 
 function builder_methods.with_options(builder, options)
-  check_builder(builder, "with_options")
-  options = merged(builder.options, options, 2, "with_options")
+  local made = made_of(builder, "with_options")
+  options = merged(made.options, options, 2, "with_options")
   kit.timeout_of(options, 2, "with_options")
-  return new_builder(builder, "options", options)
+  return (new_builder(made, "options", options))
 end
 
 -- What a builder adds to a spawn: a table of it, ready to be stored; or nil and an error.
-local function extras_of(builder)
-  local extras, err = copied({ builder.context or {}, builder.name or false, #(builder.messages or {}) }, "context")
+local MAX_WEIGHT = 64 << 20
+local function extras_of(made)
+  local count, message = made.count, made.last
+  local extras, err, weight = copied({ made.context or {}, made.name or false, count }, "context")
   if err then
     return nil, err
   end
-  for i, message in next, builder.messages or {} do
-    local payload, refused = copied({ table.unpack(message, 3, 2 + message[2]) }, "payload")
+  for i = count, 1, -1 do
+    local payload, refused, more = copied(message.values, "payload")
     if refused then
       return nil, refused
     end
-    extras[3 + i] = { message[1], message[2], payload }
+    weight = weight + more
+    if weight > MAX_WEIGHT then
+      return nil, kit.invalid("the messages of the builder are too large: send some of them later")
+    end
+    extras[3 + i] = { message.topic, message.count, payload }
+    message = message.before
   end
   return extras
 end
@@ -316,27 +335,26 @@ end
 -- The name and the messages are there before the child can run. If anything fails, it never ran.
 for name in next, KINDS do
   builder_methods[name] = function(builder, ...)
-    check_builder(builder, name)
-    local extras, err = extras_of(builder)
+    local extras, err = extras_of(made_of(builder, name))
     if err then
       return nil, err
     end
-    return spawn(name, store(extras), select("#", ...), ...)
+    return spawn(name, extras, select("#", ...), ...)
   end
 end
 
 function builder_methods.exec(builder, ...)
-  check_builder(builder, "exec")
+  local made = made_of(builder, "exec")
   local entry, host_id = ...
   local wrong = check_entry("exec", select("#", ...), entry, host_id)
   if wrong then
     return nil, wrong
   end
-  local extras, err = extras_of(builder)
+  local extras, err = extras_of(made)
   if err then
     return nil, err
   end
-  local seconds = builder.options and kit.timeout_of(builder.options, 1, "exec") or false
+  local seconds = made.options and kit.timeout_of(made.options, 1, "exec") or false
   local parcel = store(extras)
   local ok, a, b, c, d, e = with_flat(host.exec_with, 4, "argument", entry, host_id or false, parcel, seconds, select(3, ...))
   if not ok then

@@ -44,6 +44,7 @@ class LuaProcess(LuaBody, Process):
 
     __slots__ = (
         "attached",
+        "closing",
         "computed",
         "context",
         "coroutine",
@@ -89,6 +90,8 @@ class LuaProcess(LuaBody, Process):
         """The one of its strands that was interrupted: it goes on before any other."""
         self.attached: dict[Attached, None] | None = None
         self.context: dict[str, Any] | None = None
+        self.closing: float | None = None
+        """Seconds that are left to close what its coroutines leave; None before the first."""
         self.unlistened: list[Any] | None = None
         """Channels that were closed while there was something to receive."""
         self.upgradable: bool | None = None
@@ -120,7 +123,7 @@ class LuaProcess(LuaBody, Process):
         self.drop_attached()
         self.program, self.entry = successor.program, successor.program.entry
         self.coroutine, self.pointer = successor.coroutine, successor.pointer
-        self.unlistened = None
+        self.unlistened = self.closing = None
         self.mailbox.renew(self.mailbox.detached())
         self.value, self.wait = successor.answer, ANSWER
         self.scheduler.ready.append(self)
@@ -129,7 +132,7 @@ class LuaProcess(LuaBody, Process):
     def _run_chunk(self, entry: str, chunk: bytes, method: bytes) -> tuple[Any, int]:
         """A coroutine that has run a chunk, up to its main; and its address."""
         scheduler, guard = self.scheduler, self.guard
-        outer, outer_running = scheduler.current, guard.running
+        outer, suspended = scheduler.current, guard.suspend()
         kept = self.coroutine, self.pointer
         # Made in Lua: lupa's own way takes for granted that the main coroutine is idle.
         coroutine, address = self.state.new_body(chunk, method)
@@ -153,7 +156,7 @@ class LuaProcess(LuaBody, Process):
                 raise step_limit_exceeded(self.step_limit, guard.stack) from None
             raise Internal(str(error)) from None
         finally:
-            guard.running = outer_running
+            guard.resume(suspended)
             scheduler.current = outer
             self.coroutine, self.pointer = kept
         if trapped is not READY:

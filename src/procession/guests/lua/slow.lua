@@ -118,6 +118,21 @@ function slow.sort(t, count, before)
   end
 end
 
+-- One table of two, whose keys are strings; or nil and the type of a key that is none.
+function slow.merged(old, new)
+  local all = {}
+  for key, value in next, old or {} do
+    all[key] = value
+  end
+  for key, value in next, new do
+    if type(key) ~= "string" then
+      return nil, type(key)
+    end
+    all[key] = value
+  end
+  return all
+end
+
 -- Find a text, in pieces; a long one where its beginning is.
 function slow.find(s, text, init)
   local size, head = #text, sub(text, 1, 64)

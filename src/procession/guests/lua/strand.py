@@ -7,6 +7,7 @@ it is the hottest path; every other wait is a coroutine of the core, which this 
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lupa import lua54
@@ -378,18 +379,26 @@ class LuaBody:
         self.close_coroutine(coroutine)
 
     def close_coroutine(self, coroutine: Any) -> None:
-        """Run what is to be closed; it may take no longer than any other step."""
-        guard = self.guard
-        outer = guard.running
-        self.coroutine, self.computed = coroutine, 0.0
+        """Run what is to be closed, in the time that all coroutines of the process have for it."""
+        process, guard = self.process, self.guard
+        left = process.closing
+        if left is None:
+            left = guard.closing.allowance(self.step_limit)
+        if left <= 0:
+            return
+        suspended, began = guard.suspend(), monotonic()
+        self.coroutine, self.computed = coroutine, self.step_limit - left
         guard.enter(self)
         try:
             self.state.close_coroutine(coroutine)
         except lua54.LuaError:
             self.exceeded = False  # it took too long, or failed: it is closed all the same
         finally:
-            guard.running = outer
+            guard.resume(suspended)
             self.coroutine = None
+            spent = monotonic() - began
+            guard.closing.spend(spent)
+            process.closing = left - spent
 
 
 class _Select:
