@@ -1,0 +1,204 @@
+"""One OS process in which hostile programs run beside honest ones: python arena_child.py FOLDER HOST
+
+It says what happens as lines of JSON, so that whoever watches knows what was going on if it dies. It
+must live, and be at peace at the end.
+"""
+
+import asyncio
+import faulthandler
+import gc
+import json
+import logging
+import os
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+
+from procession import Error, Node
+
+MEMORY = 6 << 30
+"""Bytes of address space of the whole OS process: what gets this far was not limited by a host."""
+
+LANES = 4
+"""How many programs run at a time."""
+
+PATIENCE = 0.6
+"""Seconds after which a program that still runs is terminated."""
+
+TOO_LONG = 120
+"""Seconds for what must happen, on a machine under load."""
+
+MOST_CPU = 4.0
+"""Seconds of processor time from one turn of the loop to the next: every lane at its step limit,
+several times over."""
+
+_out = os.fdopen(os.dup(1), "w", buffering=1)
+_bugs = []
+
+
+def say(what, **more):
+    """A line for the watcher."""
+    _out.write(json.dumps({"what": what, **more}) + "\n")
+
+
+def bug(text):
+    """Something that must not be."""
+    _bugs.append(text)
+    say("bug", text=text[:5000])
+
+
+class Watch(logging.Handler):
+    """What is logged by a runtime that is surprised by itself."""
+
+    def emit(self, record):
+        if record.exc_info or record.name.startswith("asyncio") or record.levelno >= logging.CRITICAL:
+            bug(f"logged: {record.name}: {logging.Formatter().format(record)}")
+
+
+def watch_exceptions(loop):
+    """Whatever nobody has caught is a bug."""
+    sys.unraisablehook = lambda one: bug(f"unraisable: {one.exc_value!r} in {one.object!r}")
+    threading.excepthook = lambda one: bug(f"in a thread: {one.exc_value!r}")
+    loop.set_exception_handler(lambda _, context: bug(f"event loop: {context}"))
+    logging.getLogger().addHandler(Watch())
+
+
+async def beat(gaps):
+    """Whether the loop turns; how much processor time there was from one turn to the next."""
+    last, said = time.process_time(), time.monotonic()
+    while True:
+        await asyncio.sleep(0.005)
+        now = time.process_time()
+        gap = now - last
+        if gap > gaps[0]:
+            gaps[0] = gap
+            if gap > MOST_CPU:
+                bug(f"nobody else had a turn for {gap:.1f} s of processor time")
+        last = time.process_time()
+        if time.monotonic() > said + 1:
+            said = time.monotonic()
+            say("beat")
+
+
+def lua_memory(node):
+    """Bytes in the Lua states that processes share, without garbage."""
+    states = list(node._lua._states.values())
+    for state in states:
+        state._collect()
+        state._collect()
+    return int(sum(state._collect(b"count") for state in states) * 1024)
+
+
+async def lane(node, host, programs):
+    """Run one program after the other."""
+    for name in programs:
+        say("start", program=name)
+        # By a name, since it may have ended before anybody could wait for its PID.
+        root = f"root-{name}"
+        ended = asyncio.ensure_future(node.exec(f"arena:{name}", host, name, name=root))
+        await asyncio.wait([ended], timeout=PATIENCE)
+        if not ended.done():
+            try:
+                node.terminate(root)
+            except Error:
+                pass  # it has ended just now
+            await asyncio.wait([ended], timeout=TOO_LONG)
+        if not ended.done():
+            bug(f"{name} was terminated and never ended")
+            say("end", program=name)
+            continue
+        error = ended.exception()
+        if error is not None and not isinstance(error, Error):
+            bug(f"{name} ended with {error!r}")
+        say("end", program=name, error=None if error is None else str(error)[:200])
+
+
+async def end_all(node, honest):
+    """End what the hostile ones have started. Everybody ends who is told to."""
+    deadline = time.monotonic() + TOO_LONG
+    while others := [one for one in node.processes() if one["pid"] not in honest]:
+        if time.monotonic() > deadline:
+            bug(f"never ended: {others[:3]} and {len(others)} in all")
+            return
+        for one in others:
+            try:
+                node.terminate(one["pid"])
+            except Error:
+                pass  # it has ended just now
+        await asyncio.sleep(0.01)
+
+
+async def stop_honest(node, honest):
+    """The honest ones still answer, and have done what they are there for."""
+    counts = {}
+    for name in ("client", "bank", "ticker"):
+        try:
+            counts[name] = await node.call(honest[name], "stop", None, timeout=TOO_LONG)
+        except Error as error:
+            bug(f"the honest {name} is not there at the end: {error}")
+            counts[name] = 0
+        if counts[name] < 2:
+            bug(f"the honest {name} came to {counts[name]} rounds")
+    return counts
+
+
+async def fight(folder, host, programs):
+    """All of it; nothing may be left."""
+    watch_exceptions(asyncio.get_running_loop())
+    gaps = [0.0]
+    beating = asyncio.ensure_future(beat(gaps))
+    node = Node(folder, quiet_exits=True)
+    await node.start()
+    judge = node.spawn("arena:judge", "arena:python")
+    honest = {name: node.spawn(f"arena:{name}", host) for name in ("bank", "client", "ticker")}
+    kept = {judge, *honest.values()}
+    before = lua_memory(node)
+    waiting = iter(programs)
+    await asyncio.gather(*(lane(node, host, waiting) for _ in range(LANES)))
+    say("alone")
+    # Children of honest ones come and go; so they stop first.
+    counts = await stop_honest(node, honest)
+    await end_all(node, {judge})
+    for text in await node.call(judge, "ask"):
+        bug(text)
+    node.terminate(judge)
+    await end_all(node, set())
+    gc.collect()
+    growth = lua_memory(node) - before
+    if growth > (8 << 20) + len(programs) * (300 << 10):
+        bug(f"{growth >> 20} MiB more in the Lua states at the end")
+    for state in node._lua._states.values():
+        if state.owners:
+            bug(f"{len(state.owners)} coroutines are known whose processes have ended")
+    statistics = node.statistics()
+    if statistics["processes"]:
+        bug(f"at the end: {statistics}")
+    say("stopping")
+    async with asyncio.timeout(TOO_LONG):
+        await node.stop()
+    beating.cancel()
+    await asyncio.wait([beating])
+    say("peace", counts=counts, gap=gaps[0], growth=growth, bugs=len(_bugs), memory=used())
+
+
+def used():
+    """The most memory that this OS process has had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def main():
+    """As the watcher calls it."""
+    folder, host = sys.argv[1:3]
+    faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.dup2(2, 1)  # what programs print is not for the watcher
+    logging.raiseExceptions = True
+    programs = json.loads((Path(folder) / "programs.json").read_text())
+    asyncio.run(fight(folder, host, programs))
+
+
+if __name__ == "__main__":
+    main()
