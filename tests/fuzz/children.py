@@ -11,6 +11,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fuzz.settings import FIRST, SECONDS, SEED, again, cases
+
+ROOT = Path(__file__).parent.parent.parent
+
 SILENCE = 90
 """Seconds without a word, after which a child hangs: it says something each second."""
 
@@ -55,7 +59,7 @@ def run_child(script, *args, silence=SILENCE):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)},
         )
         try:
             _read(child, report, silence)
@@ -87,3 +91,19 @@ def _read(child, report, silence):
             report.hung = True
             child.send_signal(signal.SIGABRT)  # it writes its stack, and ends
             return
+
+
+def problems_of(script, file, few, per_process):
+    """Run a script that takes SEED FIRST COUNT, `few` times or for as long as asked; what it finds."""
+    problems = []
+    for number in cases(few):
+        first = FIRST + (number - FIRST) * per_process
+        report = run_child(script, SEED, first, per_process)
+        if report.bugs:
+            running = f"it was at case {' '.join(report.running)}" if report.running else ""
+            command = again(first, file)
+            problems.append("\n\n".join([*report.bugs[:5], running, command]))
+            if not SECONDS:
+                break
+            print(problems[-1], flush=True)  # hours of it go on
+    return "\n\n".join(problems)

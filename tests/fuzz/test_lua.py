@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -108,9 +109,10 @@ class Fight:
     def goes_wrong(self, programs):
         return bool(self.bugs(programs)[0])
 
-    def least(self, programs, running):
+    def least(self, programs, bugs, running):
         """The programs and lines that matter, as far as a few tries can tell."""
-        suspects = {name: programs[name] for name in running}
+        named = {name for bug in bugs for name in re.findall(r"\bp\d+", bug)}
+        suspects = {name: programs[name] for name in programs if name in named.union(running)}
         if suspects and len(suspects) < len(programs) and self.goes_wrong(suspects):
             programs = suspects
         for name in list(programs):
@@ -148,7 +150,7 @@ def test_whatever_programs_call_the_honest_ones_are_not_harmed(survey, tmp_path)
         bugs, report = fight.bugs(programs)
         print(f"case {case} on {host}: {report.said[-1] if report.said else report.stderr}")
         if bugs:
-            least = fight.least(programs, report.running)
+            least = fight.least(programs, bugs, report.running)
             texts = "\n\n".join(source(name, lines) for name, lines in least.items())
             problem = "\n\n".join(bugs[:5])
             command = again(case, "test_lua.py")
