@@ -25,7 +25,7 @@ from uuid import UUID
 import msgspec
 from tests.guests.lua.test_values import after, same
 
-from procession import Conflict, Error, Invalid, LimitExceeded, Node, NotFound
+from procession import Conflict, Error, Invalid, Node, NotFound
 from procession.core.payload import copy_payload
 from procession.hosts import wire
 
@@ -241,11 +241,10 @@ def snapshot(value):
         return None
 
 
-def problem_of(value, expected, found):
+def problem_of(expected, refused, found):
     """What is wrong with what has come back."""
     for way, got in found.items():
-        # An error that came as a value is one; what cannot cross is refused on every way.
-        if isinstance(expected, Invalid) and not isinstance(value, Error):
+        if refused:
             if not isinstance(got, Invalid) or "cannot cross" not in got.message:
                 return f"{way}: not refused, but {type(got).__name__}: {str(got)[:300]}"
         elif "lua" in way:
@@ -307,9 +306,9 @@ async def one_case(chance, ways):
         value = value_of(chance, chance.choice([0, 1, 2, 4]), odd, hostile)
     before = snapshot(value)
     try:
-        expected = copy_payload(value)
+        expected, refused = copy_payload(value), False
     except Invalid as error:
-        expected = error
+        expected, refused = error, True
         if not error.message.startswith("payload") or not error.details["path"]:
             return f"no path in {error.message}"
     except Exception as error:
@@ -319,11 +318,13 @@ async def one_case(chance, ways):
             once = wire.decode(wire._encoder.encode([wire.pack(expected)]))[0]
         except Invalid:
             once = expected  # too long for the wire
+        except wire.WireError as error:
+            return f"it crosses, but is nonsense on the wire: {error}: {short(value)}"
         if not same(normal(once), normal(expected)):
             return f"over the wire: {short(once)}, not {short(expected)}"
     found = await ways.all(value)
-    wrong = problem_of(value, expected, found)
-    if wrong is None and before is not None and not isinstance(expected, Invalid):
+    wrong = problem_of(expected, refused, found)
+    if wrong is None and before is not None and not refused:
         if not same(normal(copy_payload(before)), normal(copy_payload(value))):
             return f"the sender's value was changed: {short(value)}"
     return wrong and f"{wrong}\nof {short(value)}"
