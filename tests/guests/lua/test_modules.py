@@ -47,7 +47,7 @@ def test_json_encodes(holds, value, text):
         ("{k = '\\xff'}", 'value["k"]', "not UTF-8"),
         ("{['\\xff'] = 1}", "value", "not UTF-8"),
         ("{[1.5] = 1}", "value[1.5]", "a key is a string or an integer"),
-        ("{[true] = 1}", "value[True]", "a key is a string or an integer"),
+        ("{[true] = 1}", "value[true]", "a key is a string or an integer"),
         ("{[1] = 1, ['1'] = 2, x = 3}", "value", "another key has the same text"),
         ("(function() local t = {} t.t = t return t end)()", 'value["t"]["t"]', "contains itself"),
     ],

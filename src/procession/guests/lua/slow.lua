@@ -4,7 +4,8 @@
 local kit = ...
 
 local type, next, rawequal = type, next, rawequal
-local find, sub, collectgarbage = string.find, string.sub, collectgarbage
+local find, sub, byte, utf8_len = string.find, string.sub, string.byte, utf8.len
+local collectgarbage = collectgarbage
 
 local PIECE = 1 << 18 -- bytes that C goes through without a look at the clock
 
@@ -115,6 +116,25 @@ function slow.sort(t, count, before)
   end
   for i = 1, count do
     t[i] = from[i]
+  end
+end
+
+-- The place of a byte that is not UTF-8, if there is one. In pieces, none of which ends in a character.
+function slow.utf8_problem(text)
+  local at, size = 1, #text
+  while at <= size do
+    local last = at + PIECE
+    for _ = 1, 3 do
+      local following = byte(text, last + 1)
+      if following and following & 0xC0 == 0x80 then
+        last = last - 1
+      end
+    end
+    local _, wrong = utf8_len(text, at, last < size and last or size)
+    if wrong then
+      return wrong
+    end
+    at = last + 1
   end
 end
 

@@ -119,6 +119,8 @@ local function length_of(v)
   return math_type(v) and #raw_tostring(v) or 0
 end
 
+local BLOCK = 1024
+
 local rep_handler = kit.handler(rep, "rep")
 
 function library.rep(...)
@@ -134,6 +136,9 @@ function library.rep(...)
     elseif length == 0 then
       return finish(xpcall(rep, rep_handler, s, 1, separator)) -- it counts all the same
     end
+  end
+  if count and count > 2 * BLOCK and separator == nil and type(s) == "string" and #s < 64 then -- C copies each by itself
+    return rep(rep(s, BLOCK), count // BLOCK) .. rep(s, count % BLOCK)
   end
   local ok, text = xpcall(rep, rep_handler, ...)
   return ok and text or finish(ok, text)

@@ -12,7 +12,6 @@ from procession.guests.lua.modules.context import Context
 from procession.guests.lua.modules.environment import Environment
 from procession.guests.lua.modules.events import Events
 from procession.guests.lua.modules.funcs import Calls
-from procession.guests.lua.modules.json import Json
 from procession.guests.lua.modules.logger import Logs
 from procession.guests.lua.modules.terminal import Terminal
 from procession.guests.lua.modules.time import zone
@@ -31,7 +30,7 @@ MODULES = (*GLOBALS, *_FILES)
 """What an entry may list in `modules`."""
 
 _PARTS_OF_TIME = ("object", "layout", "duration", "zone", "instant", "alarm")
-_PARTS_OF_JSON = ("value", "keywords", "pattern", "schema")
+_PARTS_OF_JSON = ("read", "write", "value", "keywords", "pattern", "schema")
 PARTS = (
     *_FILES,
     *(f"time_{part}" for part in _PARTS_OF_TIME),
@@ -41,7 +40,6 @@ PARTS = (
 """Every file of the folder: those that are required by another one are not for programs."""
 
 _HALVES: dict[str, tuple[type[Part], str]] = {
-    "json": (Json, "encode decode"),
     "logger": (Logs, "enabled write"),
     "io": (Terminal, "is_here args write flush read read_line"),
     "env": (Environment, "get get_all"),

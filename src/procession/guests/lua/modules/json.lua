@@ -2,33 +2,28 @@
 
 local kit = ...
 
-local type, gsub = type, string.gsub
-local host, with_flat, carried, outcome = kit.host, kit.with_flat, kit.carried, kit.outcome
+local type = type
 local check = kit.module("check")
+local read, write = kit.module("json_read"), kit.module("json_write")
 
 local json = {}
 
 -- The JSON text of a value; or nil and an Invalid error that names the path.
 function json.encode(...)
-  local v = ...
-  local ok, a, b, c, d, e = with_flat(host.json_encode, 0, "value", v)
-  if ok then
-    return a
-  elseif ok == false and type(a) == "table" then -- it could not even cross
-    local _, message, _, details = kit.error_parts(a)
-    message = gsub(message, "cannot cross to another process", "cannot be encoded as JSON", 1)
-    return nil, kit.invalid(message, details)
+  local text, path, reason = write((...))
+  if text then
+    return text
   end
-  return outcome(nil, ok, a, b, c, d, e)
+  return nil, kit.invalid(path .. " cannot be encoded as JSON: " .. reason, { path = path })
 end
 
 -- The value of a JSON text; or nil and an Invalid error that names the position.
 function json.decode(text)
-  local ok, a, b, c, d, e = host.json_decode(check.string(text, 1, "decode"))
-  if ok then
-    return carried(a, b)
+  local value, problem = read(check.string(text, 1, "decode"))
+  if problem then
+    return nil, kit.invalid(problem)
   end
-  return outcome(nil, ok, a, b, c, d, e)
+  return value, nil
 end
 
 -- Whether a value that JSON has fits a schema: true; or false and an Invalid error that says where not.
