@@ -195,7 +195,12 @@ def not_found(pid: str) -> NotFound:
     return NotFound(f"process not found: {pid}")
 
 
+_LONGEST_WORD = 200
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint to append to an error about an unknown word; empty when nothing is near."""
+    if len(word) > _LONGEST_WORD:  # to compare costs by its length times theirs
+        return ""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -185,6 +185,8 @@ local function arguments(is_flat, ...)
   return ...
 end
 
+local MAX_HINTS = 200 -- names that are compared with the one that is missing
+
 -- It yields first its address, for the guard; then that main is about to run, for its arguments.
 local function start(id, method)
   yield(format("%p", running()))
@@ -205,8 +207,11 @@ local function start(id, method)
     local names = {}
     if type(exports) == "table" then
       for name, value in next, exports do
-        if type(name) == "string" and type(value) == "function" then
+        if type(name) == "string" and type(value) == "function" and #name <= 100 then
           names[#names + 1] = name
+          if #names == MAX_HINTS then
+            break
+          end
         end
       end
     end

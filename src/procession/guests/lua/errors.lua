@@ -8,7 +8,10 @@ local kit = ...
 local type, error, setmetatable, rawget = type, error, setmetatable, rawget
 local tostring, next, tonumber = tostring, next, tonumber
 local find, gmatch, match = string.find, string.gmatch, string.match
+local sub = string.sub
 local compatible = kit.compatible
+
+local MAX_NAME, MAX_TRACE = 200, 65536 -- bytes
 
 local KINDS = {
   NOT_FOUND = "NotFound",
@@ -142,9 +145,10 @@ function Error.__tostring(err)
   local kind, message, _, details = parts(err)
   if (kind == "Internal" or kind == "Canceled") and type(details) == "table" then
     local name, trace = rawget(details, "type"), rawget(details, "traceback") or rawget(err, 5)
-    if type(name) == "string" and type(trace) == "string" and name ~= kind and name ~= message then
+    if type(name) == "string" and type(trace) == "string" and name ~= kind and name ~= message and #name <= MAX_NAME then
       local shown = name .. ": "
-      if find(trace, shown, 1, true) and not find(message, shown, 1, true) then
+      -- A trace ends with what it was.
+      if find(sub(trace, -MAX_TRACE), shown, 1, true) and not find(sub(message, 1, MAX_TRACE), shown, 1, true) then
         return shown .. message
       end
     end
@@ -248,6 +252,8 @@ local function frame(line)
   return { source = source or place, line = tonumber(number), name = match(what, "'(.*)'") }
 end
 
+local MAX_FRAMES = 200
+
 -- Where an error was made, as data: `{frames = {{source=, line=, name=}, ...}}`, the innermost first; nil if
 -- that is not known, as of what another process has sent.
 function errors.call_stack(err)
@@ -257,8 +263,10 @@ function errors.call_stack(err)
     error("bad argument #1 to 'call_stack' (error expected, got " .. type(err) .. ")", 2)
   end
   local frames, n = {}, 0
-  for line in gmatch(methods.stack(err), "[^\n]+") do
-    if line ~= "stack traceback:" then
+  for line in gmatch(sub(methods.stack(err), 1, MAX_TRACE), "[^\n]+") do
+    if n == MAX_FRAMES then
+      break
+    elseif line ~= "stack traceback:" then
       n = n + 1
       frames[n] = frame(match(line, "^%s*(.-)%s*$"))
     end

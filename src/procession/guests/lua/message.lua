@@ -25,7 +25,7 @@ end
 local MAX_SHOWN = 16384
 local function show(v, depth, seen)
   if type(v) == "string" and depth > 0 then
-    return format("%q", v)
+    return format("%q", #v > MAX_SHOWN and v:sub(1, MAX_SHOWN) .. "..." or v)
   elseif type(v) ~= "table" or (metatable_of(v) and metatable_of(v).__tostring) then
     return tostring(v)
   elseif seen[v] or depth > 8 then

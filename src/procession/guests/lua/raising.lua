@@ -77,9 +77,12 @@ end
 -- What the handler says of an error, for `finish`: a string is what to raise.
 local Passed = {} -- the error of somebody else, and the stack that it had
 
+local MAX_TEXT = 65536 -- bytes: it may quote an argument
+
 -- The text of C, which does not know how it was called.
 local function retold(text, name)
   local where, is_method = place()
+  text = sub(text, 1, MAX_TEXT)
   local n, problem = match(text, "^bad argument #(%d+) to '.-' (%(.*)$")
   if n == nil then
     return where .. text

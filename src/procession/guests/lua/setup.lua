@@ -40,6 +40,7 @@ local raw_traceback, gsub = debug.traceback, string.gsub
 local function cleaned(text)
   text = gsub(text, "\n\t%[C%]: in function 'xpcall'(\n[^\n]*%[procession%])", "%1")
   text = gsub(text, "\n[^\n]*%[procession%][^\n]*", "")
+  text = gsub(text, "\n\t%[library%][^\n]*", "")
   text = gsub(text, "\n\t%[C%]: in function 'xpcall'$", "")
   text = gsub(text, "\n\t%(%.%.%.tail calls%.%.%.%)$", "")
   return text
@@ -51,9 +52,11 @@ function kit.traceback_of(co)
   return (cleaned(raw_traceback(co, nil, 0)))
 end
 
--- Modules are loaded when somebody first needs them. Those for JSON Schema may work for long, and on nothing
--- that processes share: they run like a program's own code, so they are interrupted.
-local INTERRUPTED = "^json_"
+-- Modules are loaded when somebody first needs them. Those for JSON and for logging may work for long, and on
+-- nothing that processes share: they run like a program's own code, so they are interrupted.
+local function is_interrupted(name)
+  return name:find("^json_") or name == "logger"
+end
 function kit.module(name)
   local module = kit.modules[name]
   if module == nil then
@@ -61,7 +64,7 @@ function kit.module(name)
     if source == nil then
       return nil
     end
-    local place = (name:find(INTERRUPTED) and "=[library] " or "=[procession] ") .. name
+    local place = (is_interrupted(name) and "=[library] " or "=[procession] ") .. name
     module = assert(load(source, place, "t"))(kit)
     kit.modules[name] = module
   end

@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from procession.guests.lua.process import LuaProcess
 
 
+MAX_LENGTH = 512
+"""Characters of a system, a kind, or a pattern of them: as of other names."""
+
+
 class Pattern:
     """Dotted segments; `*` is any one of them, and `**` at the end any number, also none."""
 
     __slots__ = ("_is_open", "_segments", "exact")
 
     def __init__(self, pattern: str) -> None:
+        _check_length(pattern, "pattern")
         segments = pattern.split(".")
         self._is_open = segments[-1] == "**"
         if self._is_open:
@@ -176,8 +181,14 @@ class Events(Part):
         return True
 
 
+def _check_length(name: str, what: str) -> None:
+    if len(name) > MAX_LENGTH:
+        raise Invalid(f"a {what} has at most {MAX_LENGTH} characters, not {len(name)}")
+
+
 def _name(name: bytes, what: str) -> str:
     found = text(name)
+    _check_length(found, what)
     if "*" in found or not all(found.split(".")):
         raise Invalid(f"bad {what} {found!r:.100}: segments between dots, without *")
     return found

@@ -21,6 +21,9 @@ _HEX = r"[0-9a-fA-F]"
 _FORM = re.compile(
     rf"(urn:uuid:)?{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}|{_HEX}{{32}}"
 )
+_LONGEST = 45
+"""Bytes of a text that may be a UUID."""
+_LONGEST_NAME = 1 << 20
 _VARIANTS = {
     uuid.RFC_4122: "RFC4122",
     uuid.RESERVED_NCS: "NCS",
@@ -70,16 +73,16 @@ class Uuids(Part):
     @answering
     def v3(self, namespace: bytes, name: bytes) -> Any:
         """By the MD5 of a name."""
-        return str(uuid.uuid3(_parse(namespace), text(name))).encode()
+        return str(uuid.uuid3(_parse(namespace), _name(name))).encode()
 
     @answering
     def v5(self, namespace: bytes, name: bytes) -> Any:
         """By the SHA-1 of a name."""
-        return str(uuid.uuid5(_parse(namespace), text(name))).encode()
+        return str(uuid.uuid5(_parse(namespace), _name(name))).encode()
 
     def validate(self, value: bytes) -> bool:
         """Whether it is a UUID."""
-        return _FORM.fullmatch(text(value)) is not None
+        return len(value) <= _LONGEST and _FORM.fullmatch(text(value)) is not None
 
     @answering
     def parse(self, value: bytes) -> Any:
@@ -120,8 +123,14 @@ class Uuids(Part):
         return written(one).encode()
 
 
+def _name(name: bytes) -> str:
+    if len(name) > _LONGEST_NAME:
+        raise Invalid(f"a name has at most {_LONGEST_NAME} bytes, not {len(name)}")
+    return text(name)
+
+
 def _parse(value: bytes) -> UUID:
-    found = text(value)
+    found = text(value[: _LONGEST + 1])
     if not _FORM.fullmatch(found):
         raise Invalid(f"not a UUID: {found!r:.100}")
     return UUID(found)
