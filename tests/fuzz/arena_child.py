@@ -53,7 +53,11 @@ class Watch(logging.Handler):
     """What is logged by a runtime that is surprised by itself."""
 
     def emit(self, record):
-        if record.exc_info or record.name.startswith("asyncio") or record.levelno >= logging.CRITICAL:
+        if (
+            record.exc_info
+            or record.name.startswith("asyncio")
+            or record.levelno >= logging.CRITICAL
+        ):
             bug(f"logged: {record.name}: {logging.Formatter().format(record)}")
 
 

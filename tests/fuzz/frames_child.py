@@ -97,7 +97,8 @@ def batches(pieces):
 def shape_of(frame):
     """What is alike in frames that say the same of different processes."""
     parts = [
-        type(part).__name__ if isinstance(part, (list, dict, float)) or str(part)[:1] == "{"
+        type(part).__name__
+        if isinstance(part, (list, dict, float)) or str(part)[:1] == "{"
         # A number, a name, a topic: what it is counts, but for a count.
         else re.sub(r"\d+", "N", str(part))
         for part in frame[1:]
@@ -160,7 +161,9 @@ def packed(frames):
 
 def nonsense(chance, recorded, pids, first=()):
     """The bytes of a batch: with a changed frame, with changed bytes, or both."""
-    frames = [with_pids(one, chance, pids) for one in chance.sample(recorded, chance.choice([1, 1, 2, 4]))]
+    frames = [
+        with_pids(one, chance, pids) for one in chance.sample(recorded, chance.choice([1, 1, 2, 4]))
+    ]
     if chance.random() < 0.85:
         place = chance.randrange(len(frames))
         frames[place] = changed(frames[place], chance)

@@ -143,7 +143,27 @@ def changed_text(text, chance):
         else:
             line = lines[place]
             at = chance.randrange(len(line) + 1)
-            piece = chance.choice(["\0", "\x1b", "\t", "&a ", "*a", "!!int ", "{", "]", ": ", "- ", '"', "'", "|", "#", "\ud7ff", "\x85", "%"])
+            piece = chance.choice(
+                [
+                    "\0",
+                    "\x1b",
+                    "\t",
+                    "&a ",
+                    "*a",
+                    "!!int ",
+                    "{",
+                    "]",
+                    ": ",
+                    "- ",
+                    '"',
+                    "'",
+                    "|",
+                    "#",
+                    "\ud7ff",
+                    "\x85",
+                    "%",
+                ]
+            )
             lines[place] = line[:at] + piece + line[at + chance.choice([0, 0, 1, 5]) :]
     return "\n".join(lines)
 
@@ -172,8 +192,29 @@ def content(chance, texts):
     return bytes(data)
 
 
-FILES = ["_index.yaml", "_index.yaml", "_index.yaml", "_index.yml", "_index.json", "index.yaml", "_Index.yaml"]
-FOLDERS = ["", "", "a", "a/b", "a b", "x\x1b[31m", "x\ny", "é", ".hidden", "venv", os.fsdecode(b"\xff\xfe"), "a" * 200]
+FILES = [
+    "_index.yaml",
+    "_index.yaml",
+    "_index.yaml",
+    "_index.yml",
+    "_index.json",
+    "index.yaml",
+    "_Index.yaml",
+]
+FOLDERS = [
+    "",
+    "",
+    "a",
+    "a/b",
+    "a b",
+    "x\x1b[31m",
+    "x\ny",
+    "é",
+    ".hidden",
+    "venv",
+    os.fsdecode(b"\xff\xfe"),
+    "a" * 200,
+]
 
 
 def make_folder(chance, texts, folder):
@@ -193,15 +234,25 @@ def make_folder(chance, texts, folder):
         elif what == 3:
             os.mkfifo(path)
         elif what == 4:
-            path.write_bytes(chance.choice([b"\x1bLua", b"\xff", b"", b"\0" * 1000, b"return {" * 5000, b"(" * 5000]))
+            path.write_bytes(
+                chance.choice(
+                    [b"\x1bLua", b"\xff", b"", b"\0" * 1000, b"return {" * 5000, b"(" * 5000]
+                )
+            )
         else:
-            path.write_text("return { main = function() end }\n" if name.endswith("lua") else "async def main():\n    pass\n")
+            path.write_text(
+                "return { main = function() end }\n"
+                if name.endswith("lua")
+                else "async def main():\n    pass\n"
+            )
     if chance.random() < 0.1:
         (folder / "a").mkdir(exist_ok=True)
         (folder / "a" / "up").symlink_to(folder)
     if chance.random() < 0.1:
         (folder / "_index.yml").unlink(missing_ok=True)
-        (folder / "_index.yml").symlink_to(chance.choice([folder / "_index.yml", Path("/dev/null"), Path("/etc/hostname")]))
+        (folder / "_index.yml").symlink_to(
+            chance.choice([folder / "_index.yml", Path("/dev/null"), Path("/etc/hostname")])
+        )
 
 
 def check(folder, chance):
@@ -217,7 +268,14 @@ def check(folder, chance):
             if len(text) > 5000:
                 return f"a problem of {len(text)} characters: {text[:300]!r}"
         if not problems:
-            with_settings(manifest, {chance.choice(["mailbox", "lua.memory", "step_limit", "x", "os_workers"]): chance.choice(SCALARS)})
+            with_settings(
+                manifest,
+                {
+                    chance.choice(
+                        ["mailbox", "lua.memory", "step_limit", "x", "os_workers"]
+                    ): chance.choice(SCALARS)
+                },
+            )
     except Error:
         return None
     except Exception as error:

@@ -176,7 +176,9 @@ def value_of(chance, depth, odd, hostile):
     if roll < 0.95:
         return {key_of(chance): value_of(chance, depth - 1, odd, hostile) for _ in range(count)}
     kind = chance.choice([NotFound, Conflict, Invalid])
-    return kind("m" * chance.randrange(1, 5), details={"d": value_of(chance, depth - 1, odd, hostile)})
+    return kind(
+        "m" * chance.randrange(1, 5), details={"d": value_of(chance, depth - 1, odd, hostile)}
+    )
 
 
 def key_of(chance):

@@ -148,11 +148,51 @@ ENTRIES = [
     '"arena:shared"', '"asyncio:sleep"', '""', '":"', '"arena:"', '"arena:echo\\0"', '"arena:\\xff"', '"os:getcwd"',
     '"procession.supervision.supervisor:main"', '"arena:py_echo"', '"arena:broken"',
 ]  # fmt: skip
-HOSTS = ["nil", '"arena:HOST"', '"arena:HOST"', '"arena:python"', '"arena:nowhere"', '""', '"arena:bank"']
-NAMES = ['"n1"', '"n2"', '"n3"', '""', '"\\0"', '"{x|0x00001}"', '("n"):rep(70000)', '"\\xff"', '"a\\nb"', '"mine"']
+HOSTS = [
+    "nil",
+    '"arena:HOST"',
+    '"arena:HOST"',
+    '"arena:python"',
+    '"arena:nowhere"',
+    '""',
+    '"arena:bank"',
+]
+NAMES = [
+    '"n1"',
+    '"n2"',
+    '"n3"',
+    '""',
+    '"\\0"',
+    '"{x|0x00001}"',
+    '("n"):rep(70000)',
+    '"\\xff"',
+    '"a\\nb"',
+    '"mine"',
+]
 TOPICS = ['"t"', '"u"', '"@x"', '""', '"x"', '("t"):rep(1000)', '"\\xff"', '"t\\n\\27[31m"']
-DESTS = ["process.pid()", '"n1"', '"n2"', '"nobody"', '"{arena:HOST|0xfffff}"', '""', '"{a|b}"', "POOL", '("d"):rep(70000)']
-SUBJECTS = ['"orders"', '"a.b"', '"*"', '"**"', '"a.*"', '"a.**"', '"."', '""', '("a."):rep(5000).."a"', '("*."):rep(500).."*"']
+DESTS = [
+    "process.pid()",
+    '"n1"',
+    '"n2"',
+    '"nobody"',
+    '"{arena:HOST|0xfffff}"',
+    '""',
+    '"{a|b}"',
+    "POOL",
+    '("d"):rep(70000)',
+]
+SUBJECTS = [
+    '"orders"',
+    '"a.b"',
+    '"*"',
+    '"**"',
+    '"a.*"',
+    '"a.**"',
+    '"."',
+    '""',
+    '("a."):rep(5000).."a"',
+    '("*."):rep(500).."*"',
+]
 
 HINTS = [
     (r"process\.(spawn|exec)\w*$", ["entry", "host", "any*"]),

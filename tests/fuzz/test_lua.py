@@ -37,7 +37,9 @@ def manifest(programs):
     ]
     entries.append("{name: python, kind: process.host, host: {max_processes: 200}}")
     for name in ("bank", "client", "ticker", "echo"):
-        entries.append(f'{{name: {name}, kind: process.lua, source: "file://{name}.lua", {modules}}}')
+        entries.append(
+            f'{{name: {name}, kind: process.lua, source: "file://{name}.lua", {modules}}}'
+        )
     entries.append('{name: echo_function, kind: function.lua, source: "file://echo.lua"}')
     entries.append('{name: py_echo, kind: function.py, source: "file://py_echo.py"}')
     entries.append('{name: judge, kind: process.py, source: "file://judge.py"}')
@@ -83,7 +85,9 @@ def survey(tmp_path_factory):
 
 
 def test_the_survey_finds_what_there_is(survey):
-    assert {"string.rep", "process.spawn", "process.registry.wait", "json.decode"} <= {*survey.paths}
+    assert {"string.rep", "process.spawn", "process.registry.wait", "json.decode"} <= {
+        *survey.paths
+    }
     assert len(survey.paths) > 150
     assert "case_receive" in survey.methods["channel.new(1)"]
     assert all(survey.methods[sample] for sample in SAMPLES if "case_" not in sample)

@@ -281,6 +281,49 @@ def test_parcels_that_nobody_receives_are_forgotten(app):
     assert app({"parent": parent, "child": child}, test) < 1500
 
 
+def test_coroutines_of_processes_that_have_ended_leave_nothing_behind(app):
+    """Finished, left waiting, made by an iterator or waiting for the guest: they are collected."""
+    child = """
+    local function numbers()
+      for i = 1, 3 do coroutine.yield(i) end
+    end
+    return { main = function()
+      for i in coroutine.wrap(numbers) do if i == 2 then break end end
+      for _ in coroutine.wrap(numbers) do end
+      coroutine.resume(coroutine.create(numbers))
+      coroutine.spawn(function()
+        coroutine.wrap(function() process.listen("x"):receive() end)()
+      end)
+      coroutine.wrap(function() time.sleep("1ms") end)()
+    end }
+    """
+    parent = """
+    return { main = function()
+      for _ = 1, 10 do
+        for _ = 1, 200 do
+          assert(process.spawn_monitored("app:child", "app:processes"))
+        end
+        for _ = 1, 200 do
+          process.events():receive()
+        end
+      end
+    end }
+    """
+
+    async def test(node):
+        sizes = []
+        for _ in range(4):
+            await node.exec("app:parent")
+            collect = node._lua._states["app:processes"]._collect
+            collect()
+            collect()
+            sizes.append(collect(b"count"))
+        return sizes
+
+    first, *_, last = app({"child": child, "parent": parent}, test)
+    assert last < first * 1.1
+
+
 @pytest.mark.parametrize(
     "asking",
     [
@@ -311,6 +354,26 @@ def test_a_program_that_only_asks_for_what_is_there_lets_others_run(app, asking)
             await end
 
     app({"asker": asker, **LOOPS}, test)
+
+
+def test_spawning_without_end_is_interrupted_too(app):
+    """Each new process is Lua entered anew, in the middle of a step that goes on."""
+    spawner = """
+    return { main = function()
+      while true do process.spawn("app:fails", "app:processes") end
+    end }
+    """
+
+    async def test(node):
+        pid = node.spawn("app:spawner")
+        end = asyncio.ensure_future(node.wait(pid))
+        for _ in range(3):
+            assert await node.exec("app:fine") == "fine"
+        node.terminate(pid)
+        with pytest.raises(ProcessTerminated):
+            await end
+
+    app({"spawner": spawner, "fails": "error('no')", **LOOPS}, test)
 
 
 def test_a_guard_can_be_closed_at_any_moment(monkeypatch):

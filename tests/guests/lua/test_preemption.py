@@ -74,6 +74,35 @@ LOOPS = {
         coroutine.resume(co)
         coroutine.spawn(function() coroutine.resume(co) end)
         process.inbox():receive()""",
+    "a coroutine in which coroutines are made again and again": """
+        coroutine.wrap(function()
+          while true do
+            coroutine.resume(coroutine.create(function() end))
+          end
+        end)()""",
+    "a coroutine that was made before, resumed by one that computes": """
+        local late = coroutine.create(function() while true do end end)
+        coroutine.wrap(function()
+          for _ = 1, 3000000 do end
+          coroutine.resume(late)
+        end)()""",
+    "a coroutine in which a resume has failed": """
+        local function fails(...)
+          local many, count = nil, 400000
+          repeat
+            time.sleep("1ms")
+            many = coroutine.create(function() coroutine.yield(table.unpack({}, 1, count)) end)
+            count = count - 1
+          until not pcall(coroutine.resume, many)
+        end
+        coroutine.wrap(function()
+          coroutine.wrap(function()
+            fails(table.unpack({}, 1, 300000))
+            coroutine.yield()
+          end)()
+          fails(table.unpack({}, 1, 300000))
+          while true do end
+        end)()""",
     "messages to itself": """
         local topic = process.listen("x")
         while true do process.send(process.pid(), "x", {}) topic:receive()
@@ -113,6 +142,15 @@ LOOPS_IN_C = {
         end)
         coroutine.resume(co)
         coroutine.close(co)""",
+    "__close of a coroutine, in a coroutine": """
+        coroutine.wrap(function()
+          local co = coroutine.create(function()
+            local _ <close> = setmetatable({}, { __close = function() while true do end end })
+            coroutine.yield()
+          end)
+          coroutine.resume(co)
+          coroutine.close(co)
+        end)()""",
 }
 
 TOP_LEVELS = {
@@ -236,7 +274,7 @@ def node(tmp_path_factory):
     """Run an `async def test(node)` on a node with all of them."""
     folder = tmp_path_factory.mktemp("preemption")
     programs = {"ticker": TICKER, "closer": CLOSER, "fine": FINE, "holder": HOLDER, **TOP_LEVELS}
-    programs |= {"torn": TORN, "same": SAME, "everyday": EVERYDAY}
+    programs |= {"torn": TORN, "same": SAME, "everyday": EVERYDAY, "crowd": CROWD}
     for group, bodies in groups().items():
         programs |= {name_of(group, title): program_of(body) for title, body in bodies.items()}
     lines = ['version: "1.0"', "namespace: app", "entries:"]
@@ -503,6 +541,38 @@ def test_a_costly_pattern_gives_what_a_cheap_one_gives(node):
         return await node.exec("app:same", "app:long")
 
     assert node(test) == "same"
+
+
+# Makes a coroutine that waits, `count` times, and computes for a while.
+CROWD = """
+local function main(count)
+  local all = {}
+  for i = 1, count do
+    all[i] = coroutine.create(coroutine.yield)
+    coroutine.resume(all[i])
+  end
+  coroutine.wrap(function() for _ = 1, 20000000 do end end)()
+  return #all
+end
+return { main = main }
+"""
+
+
+def test_coroutines_that_do_not_run_are_nothing_to_the_guard(node, monkeypatch):
+    looked_at = []
+    arm_all = HookGuard._arm
+
+    def arm(guard, strand):
+        looked_at.append(len(strand.state.chain.pointers()))
+        arm_all(guard, strand)
+
+    monkeypatch.setattr(HookGuard, "_arm", arm)
+
+    async def test(node):
+        return await node.exec("app:crowd", "app:long", 100_000)
+
+    assert node(test) == 100_000
+    assert max(looked_at) == 1
 
 
 def test_the_guard_looks_after_ever_different_numbers_of_instructions():

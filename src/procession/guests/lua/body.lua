@@ -240,9 +240,9 @@ end
 local exports = kit.exports
 exports.compile = compile
 
--- A coroutine that has told its address, and this.
+-- A coroutine that has told its address, this, and how many of programs are running.
 local function started(co, ok, pointer)
-  return co, pointer
+  return co, pointer, kit.chain_length()
 end
 
 function exports.new_body(id, method)

@@ -414,21 +414,9 @@ class Functions(Part):
 
     # -- for the guard ---------------------------------------------------------------------------
 
-    def remember(self, pointer: bytes) -> None:
-        """A program has made a coroutine: it may have to be interrupted in it."""
-        me = self.me()
-        if me.nested is None:
-            me.nested = set()
-        me.nested.add(pointer)
-        me.state.owners[pointer] = me
-
-    def forget(self, pointer: bytes) -> None:
-        """The collector has found a coroutine of a program."""
-        strand: Any = self.kernel.scheduler.current
-        state = getattr(strand, "state", None)
-        owner = state.owners.pop(pointer, None) if state is not None else None
-        if owner is not None and owner.nested is not None:
-            owner.nested.discard(pointer)
+    def wait_for_guard(self) -> None:
+        """A coroutine has left the chain of those that run: see `Chain`."""
+        self._guest.guard.wait()
 
     def overdue(self) -> bool:
         return bool(self._guest.guard.overdue())  # type: ignore[union-attr]

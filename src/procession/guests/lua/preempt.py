@@ -1,13 +1,14 @@
 """Interrupts Lua that computes too long: so that others run meanwhile, or to end it.
 
 A thread looks every few milliseconds whether the same step of Lua is still under way. If so, it
-sets a hook on the coroutines of that process, and the hook, which Lua calls before its next
-instruction, yields. Until then nothing is paid for: no instruction is counted.
+sets a hook on the coroutines that are running (see chain.py), and the hook, which Lua calls before
+its next instruction, yields. Until then nothing is paid for: no instruction is counted.
 Our own Lua is never interrupted, since it works on what the processes of a state share.
 
     thread    sees a step that lasts -> lua_sethook(coroutine, hook, count 1)
     hook      in the thread of Lua: yields, where Lua can (the process then is preempted); where it
-              cannot (inside a comparison of table.sort), looks again after some instructions
+              cannot (inside a comparison of table.sort), looks again after some instructions. A
+              coroutine that was resumed where nothing can be passed on is resumed at once
     limit     beyond it, the hook notes the stack and leaves `luaL_error` itself as the hook: each
               further instruction raises, so no pcall, handler or metamethod keeps it alive
 
@@ -25,19 +26,24 @@ import ctypes
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lupa import lua54
 
+from procession.guests.lua.chain import check_memory
 from procession.guests.lua.closing import ClosingTime
 
 if TYPE_CHECKING:
+    from procession.guests.lua.chain import Chain
     from procession.guests.lua.strand import LuaBody
 
 log = logging.getLogger("procession.lua")
 
 TICK = 0.004
 """Seconds between two looks; a step is interrupted after one to two of them."""
+
+_GRACE = 0.0002
+"""Seconds until Lua sees for certain that it is asked: far more than a processor's caches take."""
 
 _IDLE_TICKS = 50
 """After so many looks without any Lua at work, the thread sleeps until there is some."""
@@ -90,6 +96,7 @@ class HookGuard:
     preempts = True
 
     def __init__(self) -> None:
+        check_memory()
         library = ctypes.PyDLL(lua54.__file__)  # keeps the GIL: a look and its hook are one step
         self._sethook = library.lua_sethook
         self._sethook.argtypes = (
@@ -101,6 +108,8 @@ class HookGuard:
         self._sethook.restype = None
         self._isyieldable = library.lua_isyieldable
         self._isyieldable.argtypes = (ctypes.c_void_p,)
+        self._status = library.lua_status
+        self._status.argtypes = (ctypes.c_void_p,)
         self._yieldk = library.lua_yieldk
         self._yieldk.argtypes = (
             ctypes.c_void_p,
@@ -128,6 +137,9 @@ class HookGuard:
         self.closing = ClosingTime()
         self._armed: LuaBody | None = None
         """Whose hooks are set: one that fires after Lua was entered anew means nothing."""
+        self._asked: Chain | None = None
+        """The chain of which this thread may read."""
+        self._lock = threading.Lock()
         self._since = 0.0
         self._uneven = 0
         self._closed = False
@@ -160,6 +172,11 @@ class HookGuard:
         """How long the step that was interrupted has lasted, about, in seconds."""
         return time.monotonic() - self._since
 
+    def wait(self) -> None:
+        """Wait until this thread holds no address of a coroutine."""
+        with self._lock:
+            pass
+
     def close(self) -> None:
         """Watch no more."""
         self._closed = True
@@ -182,30 +199,56 @@ class HookGuard:
         while not self._closed:
             time.sleep(TICK)
             strand = self.running
-            if strand is None:
-                idle = 0 if self.entered else idle + 1
-                self.entered = False
-                if idle > _IDLE_TICKS:
-                    self._wake.clear()
-                    self.asleep = True
-                    # Else Lua was entered, or all is over, before we could be seen asleep.
-                    if not self.entered and not self._closed:
-                        self._wake.wait()
-                    idle = 0
-            elif self.entered:
+            if strand is not None and not self.entered:
+                self._arm(strand)
+                continue
+            self._release()
+            if strand is not None:
                 self.entered = False
                 self._armed = None
                 self._since = time.monotonic()
-            elif self._armed is not strand:
-                self._armed = strand
-                self._arm(strand, self._hook_pointer, 1)
+                continue
+            idle = 0 if self.entered else idle + 1
+            self.entered = False
+            if idle > _IDLE_TICKS:
+                self._wake.clear()
+                self.asleep = True
+                # Else Lua was entered, or all is over, before we could be seen asleep.
+                if not self.entered and not self._closed:
+                    self._wake.wait()
+                idle = 0
 
-    def _arm(self, strand: LuaBody, hook: Any, count: int) -> None:
-        keep = strand.coroutine  # as long as we hold it, the pointer is good
-        if keep is not None and strand.pointer:
-            self._sethook(strand.pointer, hook, _MASK_COUNT, count)
-            for pointer in tuple(strand.process.nested or ()):
-                self._sethook(int(pointer, 16), hook, _MASK_COUNT, count)
+    def _arm(self, strand: LuaBody) -> None:
+        """Set the hook on all that may be running: at each look, since others may have resumed."""
+        state = strand.state
+        chain: Chain | None = None if state is None else state.chain
+        if chain is None:
+            return  # it has just ended, and its state too
+        if chain is not self._asked:
+            self._release()
+            self._asked = chain
+            chain.ask()
+            time.sleep(_GRACE)
+        with self._lock:
+            coroutine, pointer = strand.coroutine, strand.pointer
+            if self.running is not strand or self.entered or coroutine is None:
+                return
+            if self._asked is None:
+                return  # the hook of an earlier look has done its work
+            if strand.coroutine is not coroutine or strand.pointer != pointer:
+                return  # they were just exchanged
+            # So the pointer is that of the coroutine, which is there as long as we hold it.
+            self._armed = strand
+            self._sethook(pointer, self._hook_pointer, _MASK_COUNT, 1)
+            for pointer in chain.pointers():
+                self._sethook(pointer, self._hook_pointer, _MASK_COUNT, 1)
+
+    def _release(self) -> None:
+        """Read the chain no more: whoever leaves it need not wait."""
+        with self._lock:
+            if self._asked is not None:
+                self._asked.release()
+                self._asked = None
 
     def _hook(self, state: int, debug: int) -> None:
         """Called by Lua, in its thread, between two instructions. Must not raise."""
@@ -218,28 +261,25 @@ class HookGuard:
         elif strand.computed + self.elapsed() > strand.step_limit:
             self.stack = self._stack_of(state)
             strand.exceeded = True
-            self._arm(strand, self._raise, 1)
-            self._sethook(state, self._raise, _MASK_COUNT, 1)
-        elif self._isyieldable(state) and self._can_leave(strand, state):
+            self._end(strand, state)
+        elif self._isyieldable(state):
+            self._release()
             self._sethook(state, None, 0, 0)
             self._yieldk(state, 0, 0, None)
         else:
             self._look_again(state, _LOOK_AGAIN)
 
+    def _end(self, strand: LuaBody, state: int) -> None:
+        """Have whatever runs for the strand fail, at each of its instructions."""
+        chain: Chain = strand.state.chain
+        for pointer in (strand.pointer, *chain.pointers(strand.chain_before)):
+            if self._status(pointer) == 0:  # it is not suspended: see coroutine.lua
+                self._sethook(pointer, self._raise, _MASK_COUNT, 1)
+        self._sethook(state, self._raise, _MASK_COUNT, 1)
+
     def _look_again(self, state: int, instructions: int) -> None:
         self._uneven = (self._uneven * 5 + 1) % _UNEVEN
         self._sethook(state, self._hook_pointer, _MASK_COUNT, instructions + self._uneven)
-
-    def _can_leave(self, strand: LuaBody, state: int) -> bool:
-        """Whether what yields here can be passed on outward, by all coroutines in between.
-
-        One that was resumed within a callback of C, such as that of string.gsub, has to go on.
-        """
-        can_yield = self._isyieldable
-        return state == strand.pointer or bool(
-            can_yield(strand.pointer)
-            and all(can_yield(int(pointer, 16)) for pointer in strand.process.nested or ())
-        )
 
     def _is_ours(self, state: int) -> bool:
         """Whether our own Lua is at work, which must not be left half-way: others use it too."""
@@ -305,6 +345,9 @@ class CountingGuard:
     def elapsed(self) -> float:
         """How long the step has lasted, about, in seconds."""
         return time.monotonic() - self._since
+
+    def wait(self) -> None:
+        """Nothing to do."""
 
     def overdue(self) -> bool:
         """Called by Lua every so many instructions: whether the limit is exceeded."""

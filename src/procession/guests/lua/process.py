@@ -11,6 +11,7 @@ from procession.core.errors import Error, Internal, Invalid
 from procession.core.process import Process, Program
 from procession.core.scheduler import Strand
 from procession.guests.failure import step_limit_exceeded
+from procession.guests.lua.chain import CHAIN_START
 from procession.guests.lua.marks import READY
 from procession.guests.lua.state import out_of_memory
 from procession.guests.lua.strand import (
@@ -44,6 +45,7 @@ class LuaProcess(LuaBody, Process):
 
     __slots__ = (
         "attached",
+        "chain_before",
         "closing",
         "computed",
         "context",
@@ -52,7 +54,6 @@ class LuaProcess(LuaBody, Process):
         "extended",
         "guard",
         "interrupted",
-        "nested",
         "pointer",
         "state",
         "step_limit",
@@ -78,11 +79,10 @@ class LuaProcess(LuaBody, Process):
         self.step_limit = step_limit
         self.coroutine: Any = None
         self.pointer = 0
+        self.chain_before = CHAIN_START
         self.wait: Any = ANSWER
         self.computed = 0.0
         self.exceeded = False
-        self.nested: set[bytes] | None = None
-        """The addresses of the coroutines that its program has made, for the guard."""
         self.extended = False
         """Whether it has added something to its strings, which the state keeps."""
         self.strands: dict[LuaStrand, None] | None = None
@@ -133,22 +133,24 @@ class LuaProcess(LuaBody, Process):
         """A coroutine that has run a chunk, up to its main; and its address."""
         scheduler, guard = self.scheduler, self.guard
         outer, suspended = scheduler.current, guard.suspend()
-        kept = self.coroutine, self.pointer
+        kept = self.coroutine, self.pointer, self.chain_before
         # Made in Lua: lupa's own way takes for granted that the main coroutine is idle.
-        coroutine, address = self.state.new_body(chunk, method)
+        coroutine, address, length = self.state.new_body(chunk, method)
         pointer = int(address, 16)
+        guard.enter(self)
         self.coroutine, self.pointer = coroutine, pointer
+        self.chain_before = length
         scheduler.current = self
         trapped: Any = None
         try:
             while trapped is None:
-                guard.enter(self)
                 trapped = coroutine.send(None)
                 if trapped is None:
                     self.computed += guard.elapsed()
                     if self.computed > self.step_limit:
                         stack = text(self.state.traceback_of(coroutine))
                         raise step_limit_exceeded(self.step_limit, stack)
+                    guard.enter(self)
         except lua54.LuaMemoryError:
             raise out_of_memory() from None
         except (lua54.LuaError, StopIteration) as error:
@@ -156,9 +158,11 @@ class LuaProcess(LuaBody, Process):
                 raise step_limit_exceeded(self.step_limit, guard.stack) from None
             raise Internal(str(error)) from None
         finally:
-            guard.resume(suspended)
+            if trapped is not READY:
+                self._settle(self.state)
             scheduler.current = outer
-            self.coroutine, self.pointer = kept
+            self.coroutine, self.pointer, self.chain_before = kept
+            guard.resume(suspended)
         if trapped is not READY:
             if type(trapped) is tuple and trapped[0] == b"failed":
                 raise self._failure(*trapped[1:])
@@ -214,11 +218,15 @@ class LuaProcess(LuaBody, Process):
             state.discard_dropped()
         if self.extended:
             state.release(self.pid.encode())
-        for pointer in self.nested or ():
-            state.owners.pop(pointer, None)
+        self._settle(state)
         self.kernel.exited(self, result, error)
         if state.own:
             state.close()
+
+    def _settle(self, state: LuaState) -> None:
+        """It has been ended where it was: what is left of it in the chain does not run."""
+        if not state.chain.is_empty:
+            state.settle()
 
     def attach(self, one: Attached) -> None:
         """Have `one` told when this process ends, or becomes another program."""
@@ -277,6 +285,7 @@ class LuaStrand(LuaBody, Strand):
 
     __slots__ = (
         "__weakref__",
+        "chain_before",
         "computed",
         "coroutine",
         "exceeded",
@@ -298,6 +307,7 @@ class LuaStrand(LuaBody, Strand):
         self.step_limit = owner.step_limit
         self.coroutine: Any = None
         self.pointer = 0
+        self.chain_before = CHAIN_START
         self.wait: Any = ANSWER
         self.computed = 0.0
         self.exceeded = False
@@ -309,7 +319,7 @@ class LuaStrand(LuaBody, Strand):
 
     def launch(self, function: Any) -> None:
         """Start it."""
-        self.coroutine, address = self.state.new_strand(function)
+        self.coroutine, address, _ = self.state.new_strand(function)
         self.pointer = int(address, 16)
         self.value = (None,)
         if self.step():

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lupa import lua54
 
 from procession.core.errors import Error, Internal, LimitExceeded
+from procession.guests.lua.chain import Chain, NoChain
 from procession.guests.lua.marks import BUFFERED, MARKS
 from procession.guests.lua.tail_calls import keep_callers
 from procession.guests.lua.types import TypeSyntaxError, erase_types, locate
@@ -177,11 +178,12 @@ class LuaState:
         self._feed_lua = exports[b"feed"]
         self._build_parcel = exports[b"build_parcel"]
         self._discard = exports[b"discard"]
+        self.settle = exports[b"settle"]
+        self.chain_length = exports[b"chain_length"]
+        self.chain: Any = NoChain() if counting else Chain(self.runtime, *exports[b"chain"]())
         if memory is not None:
             self.runtime.set_max_memory(memory)
         self._compiled: set[bytes] = set()
-        self.owners: dict[bytes, Any] = {}
-        """Which process made which coroutine, by the coroutine's address."""
 
     def _load(self, name: str) -> Any:
         shown = "[library]" if name in INTERRUPTED else f"[procession] {name}"
@@ -321,7 +323,7 @@ def out_of_memory() -> Error:
     return LimitExceeded("out of memory", retryable=False)
 
 
-_KEPT = ("dropped", "own", "owners", "compatible")
+_KEPT = ("dropped", "own", "compatible")
 """What a state still has when it is closed."""
 
 

@@ -64,6 +64,8 @@ class LuaBody:
     """The Lua coroutine; None once it has ended."""
     pointer: int
     """Its address, for the guard."""
+    chain_before: int
+    """How long the chain of running coroutines was when this one was resumed: see `Chain`."""
     wait: Any
     """None: for a channel. ANSWER. Or the coroutine of the core that it waits for."""
     computed: float
@@ -131,6 +133,10 @@ class LuaBody:
             if trapped is None:
                 return self._interrupted()
             if kind is not TopicChannel and not isinstance(trapped, ReceiveChannel):
+                if kind is not bytes and kind.__module__.startswith("lupa"):
+                    # Its program does not run where coroutine.lua thinks that it does.
+                    self.ended(None, Internal("attempt to yield from outside a coroutine"))
+                    return None
                 answer = self._failed(Invalid("only a channel can be received from"))
                 if self._is_out_of_credit(answer):
                     return None
@@ -387,7 +393,9 @@ class LuaBody:
         if left <= 0:
             return
         suspended, began = guard.suspend(), monotonic()
+        chain_before = self.chain_before
         self.coroutine, self.computed = coroutine, self.step_limit - left
+        self.chain_before = self.state.chain_length()
         guard.enter(self)
         try:
             self.state.close_coroutine(coroutine)
@@ -395,7 +403,7 @@ class LuaBody:
             self.exceeded = False  # it took too long, or failed: it is closed all the same
         finally:
             guard.resume(suspended)
-            self.coroutine = None
+            self.coroutine, self.chain_before = None, chain_before
             spent = monotonic() - began
             guard.closing.spend(spent)
             process.closing = left - spent
