@@ -26,7 +26,7 @@ import ctypes
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lupa import lua54
 
@@ -298,7 +298,7 @@ class HookGuard:
         while len(lines) < _MAX_FRAMES and self._getstack(state, level, self._record):
             self._getinfo(state, b"nSl", self._record)
             level += 1
-            if record.source.startswith(b"=[procession"):
+            if record.source.startswith((b"=[procession", b"=[library]")):
                 continue
             source = record.short_src.decode(errors="replace")
             place = f"{source}:{record.currentline}:" if record.currentline > 0 else f"{source}:"

@@ -39,6 +39,7 @@ kit.object_metatable = object_metatable
 local raw_traceback, gsub = debug.traceback, string.gsub
 local function cleaned(text)
   text = gsub(text, "\n\t%[C%]: in function 'xpcall'(\n[^\n]*%[procession%])", "%1")
+  text = gsub(text, "\n\t%[C%]: in function 'xpcall'(\n\t%[library%])", "%1")
   text = gsub(text, "\n[^\n]*%[procession%][^\n]*", "")
   text = gsub(text, "\n\t%[library%][^\n]*", "")
   text = gsub(text, "\n\t%[C%]: in function 'xpcall'$", "")

@@ -50,7 +50,18 @@ FILES = (
 )
 """Our own Lua, in the order in which it is loaded, after setup.lua."""
 
-INTERRUPTED = ("slow.lua", "matcher.lua", "errors.lua", "message.lua", "checked.lua")
+INTERRUPTED = (
+    "slow.lua",
+    "matcher.lua",
+    "patterns.lua",
+    "string.lua",
+    "table.lua",
+    "math.lua",
+    "os.lua",
+    "errors.lua",
+    "message.lua",
+    "checked.lua",
+)
 """Those that work on values of the program alone: interrupted and ended like the program itself."""
 
 _HERE = files("procession.guests.lua")
