@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "src" / "procession"
 FLOORS = [
     {"core"},
     {"manifest", "current", "process", "channel", "time"},
-    {"guests"},
-    {"hosts", "supervision", "security"},
+    {"guests", "security"},
+    {"hosts", "supervision"},
     {"entries"},
     {"node"},
     {"program", "signals"},

@@ -22,6 +22,7 @@ from procession.core.call import Waiting
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid, NotFound, did_you_mean
 from procession.core.host import Host
+from procession.core.kernel import Kernel
 from procession.core.order import SpawnOrder
 from procession.core.process import current_process, terminated
 from procession.entries import Entries
@@ -30,8 +31,10 @@ from procession.guests.lua.guest import LuaGuest
 from procession.guests.python_guest import PythonGuest
 from procession.hosts.inline import InlineDriver
 from procession.hosts.os_workers import OsWorkers
-from procession.manifest.entry import HostEntry, HostOptions, change_host
+from procession.manifest.entry import HostEntry, HostOptions, LuaEntry, change_host
 from procession.manifest.loader import Manifest, load_manifest, with_settings
+from procession.security.guarded import GuardedKernel
+from procession.security.permissions import Policy, is_closed
 from procession.supervision import shutdown
 from procession.supervision.keeper import Keeper
 from procession.supervision.supervisor import supervised
@@ -39,7 +42,6 @@ from procession.supervision.supervisor import supervised
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from procession.core.kernel import Kernel
     from procession.core.peer import Peer
     from procession.process import Entry
 
@@ -77,6 +79,7 @@ class Node:
         self.manifest = with_settings(manifest, self._settings)
         self._grace = seconds(grace)
         self._quiet_exits = quiet_exits
+        self._is_closed = is_closed(self.manifest)
         self._entries = Entries(self.manifest)
         self._driver: InlineDriver | None = None
         self._guest: PythonGuest | None = None
@@ -104,6 +107,7 @@ class Node:
             self._entries.check_declared,
             partial(log_failure, self._quiet_exits),
             _serials,
+            partial(GuardedKernel, Policy(self.manifest)) if self._is_closed else Kernel,
         )
         self._lua = LuaGuest(
             self.manifest.root, self._entries.in_lua, self._host_options, self.manifest.entries.get
@@ -122,6 +126,16 @@ class Node:
             self._close(driver, guest)
             raise
         self._default_host = next(iter(driver.kernel.hosts))
+        if not self._is_closed:
+            self._tell_open()
+
+    def _tell_open(self) -> None:
+        """Say that nothing is forbidden to the Lua programs of the app, if it has any."""
+        if any(isinstance(one, LuaEntry) for one in self.manifest.entries.values()):
+            logging.getLogger("procession.security").info(
+                "the app is open: its manifest has no `permissions`, so its Lua programs may start "
+                "every entry, reach every process and take every name"
+            )
 
     def make_hosts(self, driver: InlineDriver) -> None:
         """Create the hosts, and the workers of those that have some."""

@@ -141,6 +141,9 @@ class WorkerNode(Node):
             "stop": self._on_stop,
         }
 
+    def _tell_open(self) -> None:
+        """The parent says it."""
+
     def make_hosts(self, driver: InlineDriver) -> None:
         """Its own host, and the others as places elsewhere."""
         self._places = Places(self.place, driver, lambda place: self._link, one_link=True)

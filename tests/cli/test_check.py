@@ -252,3 +252,79 @@ def test_a_second_folder_is_wrong_usage(tmp_path):
     done = procession("check", tmp_path, tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "unexpected extra argument" in done.stderr
+
+
+# -- permissions -----------------------------------------------------------------------------
+
+
+PERMISSIONS = """
+version: "1.0"
+namespace: app
+entries:
+  - {name: main, kind: process.host}
+  - {name: small, kind: process.host, host: {permissions: {send: any, names: [app.*, bank]}}}
+  - {name: a, kind: process.lua, source: "file://a.lua", %s}
+  - {name: text, kind: library.lua, source: "file://a.lua"}
+  - {name: b, kind: process.py, source: "file://b.py"}
+"""
+
+
+@pytest.fixture
+def closed(tmp_path):
+    (tmp_path / "_index.yaml").write_text(
+        PERMISSIONS % 'permissions: {env: ["X_*"], hosts: [small]}'
+    )
+    (tmp_path / "a.lua").write_text("return { main = function() end }")
+    (tmp_path / "b.py").write_text("async def main(): pass")
+    return tmp_path
+
+
+@pytest.mark.semantics("14.6")
+def test_what_each_entry_may_do_is_printed(closed):
+    done = procession("check", closed)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        done.stdout
+        == """ok: 5 entries
+app:a may
+  spawn  app:*
+  funcs  app:*
+  hosts  its own, app:small
+  send   any PID
+  names  nothing
+  env    X_*
+app:a on app:small may
+  spawn  app:*
+  funcs  app:*
+  hosts  its own, app:small
+  send   any
+  names  app.*, bank
+  env    X_*
+app:b may
+  everything: it is Python, and nothing is said of it
+app:b on app:small may
+  spawn  app:*
+  funcs  app:*
+  hosts  its own
+  send   any
+  names  app.*, bank
+  env    nothing
+"""
+    )
+
+
+@pytest.mark.semantics("14.6")
+def test_what_each_entry_may_do_is_printed_for_programs(closed):
+    data = json.loads(procession("check", closed, "--json").stdout)
+    first, *_, third, _ = data.pop("permissions")
+    assert data == {"ok": True, "entries": 5, "not_read": []}
+    assert (first["entry"], first["host"]) == ("app:a", None)
+    assert first["permissions"] == {
+        "spawn": ["app:*"],
+        "funcs": ["app:*"],
+        "hosts": ["app:small"],
+        "send": ["{*}"],
+        "names": [],
+        "env": ["X_*"],
+    }
+    assert third == {"entry": "app:b", "host": None, "permissions": None}

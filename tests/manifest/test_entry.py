@@ -157,7 +157,7 @@ def test_lua_code_is_not_importable_by_python(app):
         (
             "qqq: x",
             "qqq: unknown key; it can be name, kind, meta, source, method, modules, imports, "
-            "python",
+            "permissions, python",
         ),
         (
             "on: x",

@@ -287,8 +287,8 @@ def test_all_errors_of_all_files_are_told_at_once(app):
         "_index.yaml:9: app:processes: host.lua.memory: expected a number of bytes, or a size "
         "such as 64MiB, got 'lots'",
         "_index.yaml:10: app:processes: host.speed: unknown key; it can be lua, max_processes, "
-        "mailbox, mailbox_bytes, step_limit, cleanup, os_workers, worker_memory, workers, "
-        "queue_size, local_queue_size",
+        "mailbox, mailbox_bytes, step_limit, cleanup, os_workers, worker_memory, "
+        "permissions, workers, queue_size, local_queue_size",
         "_index.yaml:13: app:worker: source: 'file://gone.py' does not exist",
         "_index.yaml:14: app:worker: source: the key 'source' is already on line 13",
         "_index.yaml:17: app:service: process: there is no entry 'app:wroker'; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,9 @@ from procession.guests.source import reference_error, source_error
 from procession.manifest.entry import Entry, LuaEntry, PythonEntry
 from procession.manifest.files import NotRead, manifests_not_read
 from procession.manifest.loader import Manifest, inspect_manifest
+from procession.manifest.permission import EVERYTHING
 from procession.manifest.problem import ManifestError, ManifestErrors
+from procession.security.permissions import ANY_PID, KEYS, is_closed, overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +31,8 @@ def check(directory: Path, as_json: bool) -> None:
 
     Checks the manifests in DIR (default: here), that the sources compile and have their methods,
     and that these can be processes. Nothing is run. Prints all errors with file, line, entry and
-    key, and exits with 1 if there are any, or no manifest.
+    key, and exits with 1 if there are any, or no manifest. Of an app with permissions it prints
+    what each entry may do.
     """
     try:
         manifest, errors = inspect_manifest(directory)
@@ -47,12 +50,16 @@ def check(directory: Path, as_json: bool) -> None:
     if not manifest.files:
         fail(NotFound(no_entries(manifest)), as_json=as_json, not_read=shown)
     count = len(manifest.entries)
+    closed = is_closed(manifest)
     if as_json:
-        print_json({"ok": True, "entries": count, "not_read": shown})
+        more = {"permissions": _permissions_as_data(manifest)} if closed else {}
+        print_json({"ok": True, "entries": count, "not_read": shown, **more})
     elif not count:
         click.echo("ok: no entries")
     else:
         click.echo(f"ok: {count} entr{'y' if count == 1 else 'ies'}")
+        if closed:
+            _print_permissions(manifest)
 
 
 def _note(not_read: NotRead, root: Path) -> str:
@@ -60,6 +67,34 @@ def _note(not_read: NotRead, root: Path) -> str:
     first, *more = (file.relative_to(root).as_posix() for file in not_read.manifests)
     which = f"{first} is" if not more else f"{first} and {len(more)} more are"
     return click.style("note: ", bold=True) + f"{which} not read: {folder} {not_read.reason}"
+
+
+def _permissions_as_data(manifest: Manifest) -> list[dict[str, Any]]:
+    return [
+        {"entry": entry.id, "host": host, "permissions": permissions}
+        for entry, host, permissions in overview(manifest)
+    ]
+
+
+def _print_permissions(manifest: Manifest) -> None:
+    for entry, host, permissions in overview(manifest):
+        where = "" if host is None else f" on {host}"
+        click.echo(f"{click.style(entry.id, fg='cyan')}{where} may")
+        if permissions is None:
+            click.echo("  everything: it is Python, and nothing is said of it")
+            continue
+        for key in KEYS:
+            click.echo(f"  {key:<5}  {_in_words(key, getattr(permissions, key))}")
+
+
+def _in_words(key: str, patterns: list[str]) -> str:
+    words = ["its own"] if key == "hosts" else []
+    for one in patterns:
+        if key == "send" and one in (EVERYTHING, ANY_PID):
+            words.append("any" if one == EVERYTHING else "any PID")
+        else:
+            words.append(one)
+    return ", ".join(words) or "nothing"
 
 
 def _entry_errors(manifest: Manifest) -> list[ManifestError]:

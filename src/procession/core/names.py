@@ -107,6 +107,11 @@ class NameRegistry:
         """The owner of a name, or None."""
         return self._owners.get(name)
 
+    def of(self, pid: str, process: Peer | None) -> list[str]:
+        """The names of a process, known here as `process` if it is."""
+        names = None if process is None else process.names
+        return [name for name, only_kept in (names or {}).items() if not only_kept]
+
     def born(self, process: Peer) -> None:
         """A process that another place has spawned here is about to run.
 

@@ -43,6 +43,7 @@ class InlineDriver:
         check_declared: Callable[[str], object],
         on_failure: Callable[[Process, Event, bool], None],
         serials: Iterator[int],
+        kernel: Callable[..., Kernel] = Kernel,
     ) -> None:
         self.loop = loop
         self._alarm: asyncio.Handle | None = None
@@ -50,7 +51,7 @@ class InlineDriver:
         self._closed = False
         self.after_run: list[Callable[[], None]] = []
         """Called after each slice: to send what it had to say to other places."""
-        self.kernel = Kernel(
+        self.kernel: Kernel = kernel(
             clock=LoopClock(loop),
             notify=self._notify,
             adopt=lambda: adopt(self.kernel),

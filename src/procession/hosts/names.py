@@ -162,6 +162,12 @@ class WorkerNames(NameRegistry):
                 return None
         return self._process(pid)
 
+    def of(self, pid: str, process: Peer | None) -> list[str]:
+        """The names of a process; of one elsewhere, what the parent has told."""
+        if self._exchange.lives_here(pid):
+            return super().of(pid, process)
+        return [name for name, owner in self._pids.items() if owner == pid]
+
     def born(self, process: Peer) -> None:
         """It gets the names that came before it."""
         for name in self._early.pop(process.pid, ()):

@@ -16,6 +16,7 @@ from procession.core.host import (
     DEFAULT_STEP_LIMIT,
 )
 from procession.manifest import check
+from procession.manifest.permission import Permissions, read_permissions
 from procession.manifest.section import Section, items, mapping
 
 if TYPE_CHECKING:
@@ -65,10 +66,13 @@ class PythonEntry(Code, frozen=True, kw_only=True):
     """`process.py`, `function.py`: with a source, or imported as `python`, module:function."""
 
     python: str | None
+    permissions: Permissions | None = None
 
 
 class LuaEntry(Code, frozen=True, kw_only=True):
     """`process.lua`, `function.lua`, `library.lua`: always with a source."""
+
+    permissions: Permissions | None = None
 
 
 class LuaOptions(msgspec.Struct, frozen=True):
@@ -102,10 +106,12 @@ class HostOptions(msgspec.Struct, frozen=True):
 class HostEntry(Declared, frozen=True, kw_only=True):
     """`process.host`, `terminal.host`: where processes run.
 
-    `hide_logs`: the command line shows no log while a process runs here.
+    `hide_logs`: the command line shows no log while a process runs here. `permissions` are those of
+    programs that run here and have none of their own.
     """
 
     host: HostOptions
+    permissions: Permissions | None = None
     hide_logs: bool = False
 
 
@@ -247,6 +253,7 @@ def _read_code(section: Section, place: Place, method: Check = check.identifier)
 
 def _read_python(section: Section, place: Place) -> dict[str, Any]:
     fields = _read_code(section, place)
+    fields["permissions"] = read_permissions(section, place.reference)
     fields["python"] = section.take("python", check.python_function, None)
     if "python" not in section:
         if "source" not in section:
@@ -258,9 +265,15 @@ def _read_python(section: Section, place: Place) -> dict[str, Any]:
     return fields
 
 
-def _read_lua(section: Section, place: Place) -> dict[str, Any]:
+def _read_lua_library(section: Section, place: Place) -> dict[str, Any]:
     fields = _read_code(section, place, check.lua_identifier)
     section.expect("source")
+    return fields
+
+
+def _read_lua(section: Section, place: Place) -> dict[str, Any]:
+    fields = _read_lua_library(section, place)
+    fields["permissions"] = read_permissions(section, place.reference)
     return fields
 
 
@@ -317,12 +330,13 @@ def _read_host(section: Section, place: Place) -> dict[str, Any]:
             **{name: lua.take(name, one, _LUA_DEFAULTS[name]) for name, one in _LUA_CHECKS.items()}
         ),
     )
+    permissions = read_permissions(options, place.reference)
     for without_effect in ("workers", "queue_size", "local_queue_size"):
         options.take(without_effect, check.integer(), 0)
     _read_lifecycle(section.section("lifecycle"), place)  # accepted: a host starts with its node
     for part in (lua, options):
         part.close()
-    return {"host": host}
+    return {"host": host, "permissions": permissions}
 
 
 def _read_terminal(section: Section, place: Place) -> dict[str, Any]:
@@ -457,7 +471,7 @@ KINDS: dict[str, tuple[type[Entry], ReadFields]] = {
     "function.py": (PythonEntry, _read_python_function),
     "process.lua": (LuaEntry, _read_lua),
     "function.lua": (LuaEntry, _read_lua_function),
-    "library.lua": (LuaEntry, _read_lua),
+    "library.lua": (LuaEntry, _read_lua_library),
     "process.host": (HostEntry, _read_host),
     "terminal.host": (HostEntry, _read_terminal),
     "process.service": (ServiceEntry, _read_service),

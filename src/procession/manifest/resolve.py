@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from procession.core.errors import did_you_mean
 from procession.manifest.entry import KINDS, Entry, HostEntry, ServiceEntry, SupervisorEntry
+from procession.manifest.permission import references_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterator, Mapping
 
     from procession.manifest.document import Keys
     from procession.manifest.loader import Manifest
+    from procession.manifest.permission import Permissions
     from procession.manifest.report import Report
 
 _PROCESSES = ("process.py", "process.lua", "process.supervisor")
 _HOSTS = ("process.host", "terminal.host")
+_FUNCTIONS = ("function.lua", "function.py")
+_PERMITTED = {
+    "spawn": (_PROCESSES, "a process"),
+    "funcs": (_FUNCTIONS, "a function"),
+    "hosts": (_HOSTS, "a host"),
+}
 _IMPORTABLE = ("library.lua", "function.lua", "function.py")
 
 
@@ -108,9 +116,17 @@ def _references(entry: Entry) -> Iterator[_Reference]:
             yield _Reference((*keys, "process"), child.process, _PROCESSES, "a process")
             if child.host is not None:
                 yield _Reference((*keys, "host"), child.host, _HOSTS, "a host")
-    elif not isinstance(entry, HostEntry):
+    elif isinstance(entry, HostEntry):
+        yield from _permitted(entry.permissions, ("host",))
+    else:
         for alias, imported in entry.imports.items():
             yield _Reference(("imports", alias), imported, _IMPORTABLE, "a library or a function")
+        yield from _permitted(entry.permissions, ())
+
+
+def _permitted(permissions: Permissions | None, keys: Keys) -> Iterator[_Reference]:
+    for place, id, what in references_in(permissions, keys):
+        yield _Reference(place, id, *_PERMITTED[what])
 
 
 def _check_cycles(entries: Mapping[str, Entry], reports: Mapping[str, Report]) -> None:

@@ -53,6 +53,13 @@ class Section:
         found: list[Any] = self.take(key, _list, [])
         return [self._checked(item, check, "", key, index) for index, item in enumerate(found)]
 
+    def listed(self, key: str, check: Callable[[Any], str], *words: str) -> list[str] | None:
+        """The same, or None if the key is not there. One of the words alone is a list of it."""
+        if key in self and self._data[key] in words:
+            return [self.take(key, str, "")]
+        found = self.items(key, check)
+        return found if key in self else None
+
     def pairs(self, key: str, check: Callable[[Any], str]) -> dict[str, str]:
         """A mapping from strings, each value checked."""
         found: dict[Any, Any] = self.take(key, mapping, {})

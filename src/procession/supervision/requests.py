@@ -14,6 +14,7 @@ from procession.core.errors import (
     NotFound,
     did_you_mean,
 )
+from procession.security.guarded import START_CHILD
 from procession.supervision.children import Child, NotStarted
 from procession.supervision.spec import child_from
 
@@ -164,7 +165,7 @@ def _find(body: SupervisorBody, wanted: Any) -> Child:
 REQUESTS: dict[str, Callable[[SupervisorBody, Any], Awaitable[Any]]] = {
     f"{TOPIC}which_children": which_children,
     f"{TOPIC}count_children": count_children,
-    f"{TOPIC}start_child": start_child,
+    START_CHILD: start_child,
     f"{TOPIC}terminate_child": terminate_child,
     f"{TOPIC}restart_child": restart_child,
     f"{TOPIC}delete_child": delete_child,

@@ -75,10 +75,11 @@ class App:
 
         return asyncio.run(boot())
 
-    def command(self, *args, log_format="text"):
+    def command(self, *args, log_format="text", log_level="info"):
         """The command line that runs main at a terminal."""
-        where = [self.folder, "--host", "app:terminal", "--log-format", log_format]
-        return [PROCESSION, "run", *where, "-x", "app:main", *args]
+        where = [self.folder, "--host", "app:terminal"]
+        logs = ["--log-format", log_format, "--log-level", log_level]
+        return [PROCESSION, "run", *where, *logs, "-x", "app:main", *args]
 
     def type_in(self, *args, input=b"", **options):
         """Run main at a terminal, whose input is this."""

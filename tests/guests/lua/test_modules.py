@@ -180,6 +180,7 @@ def test_what_a_record_says_itself_it_says_once(app):
         logger:info("x", {pid = process.pid(), entry = process.id()})
         logger:info("y", {pid = "another", entry = "another"})
         """,
+        more="permissions: {}",
     )
     x, y = map(json.loads, app.type_in(log_format="json").stderr.splitlines())
     assert "field_pid" not in x
@@ -201,7 +202,8 @@ def test_logger_refuses_what_is_no_message_and_no_fields(holds):
 
 
 def test_the_fields_are_seen_in_both_formats_of_the_command_line(app):
-    app.add("main", 'logger:info("hello", {user = "u1", event = "e", n = 3})')
+    program = 'logger:info("hello", {user = "u1", event = "e", n = 3})'
+    app.add("main", program, more="permissions: {}")
     text = app.type_in().stderr.decode()
     assert "hello" in text
     assert "user=u1" in text

@@ -273,7 +273,7 @@ def test_one_program_that_fails_is_told_by_the_exit_code():
     ],
 )
 def test_the_exit_code_tells_the_result(what, code):
-    done = procession("ends_as", what)
+    done = procession("ends_as", what, options=["--log-level", "warning"])
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 

@@ -29,7 +29,7 @@ def test_io_reads_and_writes_the_terminal(app, state):
         """,
         modules="[io]",
     )
-    done = app.type_in("x", "--y", "3", input=b"Ada\r\n\nabcdef\nlast\xff")
+    done = app.type_in("x", "--y", "3", input=b"Ada\r\n\nabcdef\nlast\xff", log_level="warning")
     assert done.stderr.decode() == "an error\ttrue\n"
     assert done.stdout == b"name? hello\tAda\t5\tnil\na1e\n\xff\n"
     assert done.returncode == 0
@@ -132,7 +132,7 @@ def test_a_broken_pipe_is_an_error_of_the_write(app):
         modules="[io]",
     )
     with subprocess.Popen(
-        app.command(),
+        app.command(log_level="warning"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -166,5 +166,5 @@ def test_io_refuses_wrong_arguments(app):
         """,
         modules="[io]",
     )
-    done = app.type_in()
+    done = app.type_in(log_level="warning")
     assert (done.returncode, done.stderr) == (0, b"")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from procession.core import alarm
 from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import Conflict, Error, Invalid, did_you_mean
+from procession.core.kernel import Kernel
 from procession.core.message import check_topic
 from procession.core.payload import copy_payload
 from procession.guests.lua.modules import PARTS
@@ -25,6 +26,7 @@ from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.process import LuaProcess
 from procession.guests.lua.state import Parcel, lua_file
 from procession.guests.lua.values import from_scalar, text
+from procession.security.guarded import GuardedKernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +74,9 @@ class Functions(Part):
         if found is not None:
             return found
         if name == b"send":
-            return self._make_send()
+            return self._guarded(self._make_send())
         if name == b"send_copy":
-            return self._make_send_copy()
+            return self._guarded(self._make_send_copy(), is_copy=True)
         if name.startswith(b"_") or hasattr(Part, name.decode()):
             return None
         return getattr(self, name.decode(), None)
@@ -159,6 +161,25 @@ class Functions(Part):
 
         return send_copy
 
+    def _guarded(self, send: Callable[..., Any], *, is_copy: bool = False) -> Callable[..., Any]:
+        """A `send` as it is; in an app with permissions, one that asks for them first."""
+        kernel = self.kernel
+        if not isinstance(kernel, GuardedKernel):
+            return send
+
+        def guarded(dest: bytes, topic: bytes, value: Any = None) -> Any:
+            me = self.me()
+            try:
+                if type(dest) is bytes:  # else it is refused as what it is
+                    kernel.check_send(me, self._text(dest))
+            except Error as error:
+                if is_copy:
+                    me.state.dropped.append(value)
+                return self.refused(error)
+            return send(dest, topic, value)
+
+        return guarded
+
     @answering
     def listen(self, topic: bytes, message: bool | None) -> Any:
         return self.me().mailbox.listen(self._text(topic), message, None)
@@ -235,7 +256,8 @@ class Functions(Part):
         )
         for topic, count, values in messages:
             payload = values if isinstance(values, list) else [None] * count
-            kernel.send(me, process.pid, topic, tuple(payload))
+            # Not by a verb of its own, which has permissions of its own: it is a part of the spawn.
+            Kernel.send(kernel, me, process.pid, topic, tuple(payload))
         return process
 
     @answering

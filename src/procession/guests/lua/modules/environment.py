@@ -14,13 +14,18 @@ PREFIXES = ("APP_", "PROCESSION_")
 
 
 class Environment(Part):
-    """Reads `os.environ`: the names with our prefixes, and those in `meta.env` of the entry."""
+    """Reads `os.environ`: the names with our prefixes, and those in `meta.env` of the entry; in an
+    app with permissions, those that the entry may read."""
 
     @answering
     def get(self, name: bytes) -> Any:
-        """The value of a variable. Raises NotFound if there is none, or not for this program."""
+        """The value of a variable. Raises NotFound if there is none, or not for this program;
+        PermissionDenied in a closed app."""
         wanted = text(name)
-        if not self._is_visible(wanted):
+        rules = self.rules()
+        if rules is not None:
+            rules.check_read(wanted)
+        elif not self._is_visible(wanted):
             raise NotFound(
                 f"environment variable {wanted!r} is not for this program; "
                 f"list it in meta.env of {self.me().entry}"
@@ -33,12 +38,13 @@ class Environment(Part):
     @answering
     def get_all(self) -> Any:
         """All that the program may see, by name."""
-        listed = self._listed()
+        rules = self.rules()
+        is_visible = self._is_visible if rules is None else rules.may_read
         return self.carried(
             {
                 name: os.fsencode(value)
                 for name, value in sorted(os.environ.items())
-                if name.startswith(PREFIXES) or name in listed
+                if is_visible(name)
             }
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from procession.core.errors import Error, Internal
 from procession.guests.lua.values import all_from_flat, kind_of
+from procession.security.guarded import GuardedKernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from procession.core.kernel import Kernel
     from procession.guests.lua.guest import LuaGuest
     from procession.guests.lua.process import LuaProcess
+    from procession.security.permissions import Rules
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -58,6 +60,11 @@ class Part:
         strand: Any = self.kernel.scheduler.current
         process: LuaProcess = strand.process
         return process
+
+    def rules(self) -> Rules | None:
+        """What the process that is calling may do; None: everything."""
+        kernel = self.kernel
+        return kernel.rules_of(self.me()) if isinstance(kernel, GuardedKernel) else None
 
     def refused(self, error: Error) -> tuple[Any, ...]:
         """An error of ours for Lua; in the compatible mode it says if its cause cannot go away."""

@@ -1,0 +1,161 @@
+"""The kernel of a closed app: whoever asks it for something is asked what he may do, first.
+
+Every verb by which a process reaches another one, or a name, is here; what is not is about the
+process itself, or an answer to who has asked. The kernel of an open app has none of this, and so
+does not pay for it. See permissions.py for the rules.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from procession.core.kernel import Kernel
+from procession.core.pid import parse_pid
+
+if TYPE_CHECKING:
+    from procession.core.message import ReplyTo
+    from procession.core.peer import Peer
+    from procession.core.process import Process
+    from procession.security.permissions import Policy, Rules
+
+START_CHILD = "supervisor.start_child"
+"""The topic of a request to start what the asker names: see `procession.supervision.requests`."""
+
+
+class GuardedKernel(Kernel):
+    """A kernel with a policy. The caller None is the program around the node: it may do all."""
+
+    def __init__(self, policy: Policy, **options: Any) -> None:
+        super().__init__(**options)
+        self._policy = policy
+
+    def rules_of(self, process: Process | None) -> Rules | None:
+        """What a process may do; None: everything."""
+        return None if process is None else self._policy.rules_of(process)
+
+    def check_send(self, caller: Process | None, dest: object, verb: str = "send to") -> None:
+        """Raise PermissionDenied unless a process may do something to another one."""
+        if caller is None:
+            return
+        rules = self._policy.rules_of(caller)
+        if rules is not None:
+            rules.check_send(caller, dest, verb)
+
+    def spawn(
+        self,
+        caller: Process | None,
+        entry: Any,
+        host_id: str | None,
+        args: tuple[Any, ...],
+        linked: bool = False,
+        monitored: bool = False,
+        *,
+        name: str | None = None,
+        **more: Any,
+    ) -> Peer:
+        """Start a process."""
+        rules = self.rules_of(caller)
+        if rules is not None:
+            assert caller is not None
+            rules.check_start(caller, entry, host_id, name)
+        return super().spawn(caller, entry, host_id, args, linked, monitored, name=name, **more)
+
+    def upgrade(self, caller: Process, entry: Any, args: tuple[Any, ...]) -> Any:
+        """Go on as another program."""
+        rules = self.rules_of(caller)
+        if rules is not None:
+            rules.check_start(caller, entry, None, None)
+        return super().upgrade(caller, entry, args)
+
+    def send(
+        self,
+        caller: Process | None,
+        dest: str,
+        topic: str,
+        values: tuple[Any, ...],
+        reply_to: ReplyTo | None = None,
+    ) -> Peer:
+        """Deliver a message."""
+        self.check_send(caller, dest)
+        return super().send(caller, dest, topic, values, reply_to)
+
+    async def call(
+        self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None
+    ) -> Any:
+        """Send a message and wait for the reply."""
+        self.check_send(caller, dest, "call")
+        rules = self.rules_of(caller) if topic == START_CHILD else None
+        if rules is not None and isinstance(payload, dict):
+            assert caller is not None
+            rules.check_start(
+                caller,
+                payload.get("entry"),
+                payload.get("host") or self._host_of(dest),
+                payload.get("name"),
+            )
+        return await super().call(caller, dest, topic, payload, timeout)
+
+    def monitor(self, caller: Process, dest: str) -> None:
+        """Be told of an end, and of the result."""
+        self.check_send(caller, dest, "monitor")
+        super().monitor(caller, dest)
+
+    def link(self, caller: Process, dest: str) -> None:
+        """Tie two processes: the failure of one ends the other."""
+        self.check_send(caller, dest, "link to")
+        super().link(caller, dest)
+
+    def cancel(
+        self,
+        caller: Process | None,
+        dest: str,
+        reason: str | None,
+        deadline: float | None,
+        *,
+        or_end: bool = False,
+    ) -> None:
+        """Ask a process to stop."""
+        self.check_send(caller, dest, "cancel")
+        super().cancel(caller, dest, reason, deadline, or_end=or_end)
+
+    def terminate(self, caller: Process | None, dest: str, cleanup: float | None = None) -> None:
+        """End a process."""
+        self.check_send(caller, dest, "terminate")
+        super().terminate(caller, dest, cleanup)
+
+    def register(self, caller: Process | None, name: str, dest: str | None) -> None:
+        """Give a name to a process."""
+        rules = self.rules_of(caller)
+        if rules is not None:
+            rules.check_name(name, "register the name")
+            if dest is not None:
+                self.check_send(caller, dest, "give a name to")
+        super().register(caller, name, dest)
+
+    def unregister(self, caller: Process | None, name: str) -> bool:
+        """Free a name."""
+        rules = self.rules_of(caller)
+        if rules is not None:
+            rules.check_name(name, "free the name")
+        return super().unregister(caller, name)
+
+    def lookup(self, caller: Process | None, name: str) -> Peer:
+        """The owner of a name."""
+        rules = self.rules_of(caller)
+        if rules is not None:
+            rules.check_lookup(name)
+        return super().lookup(caller, name)
+
+    async def await_name(self, caller: Process | None, name: str, timeout: float | None) -> Peer:
+        """Wait until a name has an owner."""
+        rules = self.rules_of(caller)
+        if rules is not None:
+            rules.check_lookup(name)
+        return await super().await_name(caller, name, timeout)
+
+    def _host_of(self, dest: str) -> str | None:
+        parsed = parse_pid(dest)
+        if parsed is None:
+            owner = self.names.find(dest)
+            parsed = None if owner is None else parse_pid(owner.pid)
+        return None if parsed is None else parsed.host
