@@ -283,3 +283,14 @@ def test_outside_callers_get_an_answer_when_the_node_stops(node):
         return [type(e).__name__ for e in await asyncio.gather(*waiting, return_exceptions=True)]
 
     assert node(test) == ["ProcessTerminated", "Unavailable", "ProcessTerminated"]
+
+
+def test_without_a_working_directory_there_is_no_app(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(NotFound, match="the working directory.* has been deleted"):
+        Node()
+    with pytest.raises(NotFound, match="working directory.* has been deleted"):
+        Node(".")

@@ -72,8 +72,7 @@ class Node:
         quiet_exits: bool = False,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        root = Path.cwd() if app is None else Path(app)
-        manifest = Manifest(root.resolve(), {}) if app is None else load_manifest(root)
+        manifest = Manifest(_working_directory(), {}) if app is None else load_manifest(Path(app))
         self._app = app
         self._settings = settings or {}
         self.manifest = with_settings(manifest, self._settings)
@@ -432,3 +431,10 @@ class Node:
         for name, value in self._settings.items():
             options = change_host(options, name, value)
         return options
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd().resolve()
+    except FileNotFoundError:
+        raise NotFound("the working directory, where the app would be, has been deleted") from None

@@ -504,3 +504,23 @@ def test_a_service_that_cannot_be_started_is_told_and_makes_the_exit_code_1(tmp_
     assert "service app:bad failed" in done.stderr
     assert "missing 1 required positional argument: 'name'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        (f"mailbox={'9' * 5000}", "'mailbox': a number has no more than 19 digits"),
+        (f"mailbox={'9' * 19}", "setting mailbox: expected an integer of 9223372036854775807 or"),
+        (f"{'9' * 5000}", "write NAME=VALUE"),
+        (f"step_limit={'9' * 5000}s", "setting step_limit: '999"),
+        (f"lua.memory={'9' * 5000}GiB", "setting lua.memory: expected a number of bytes"),
+        ("mailbox=\u0663", "setting mailbox: expected an integer, got"),
+        ("os_workers=100000", "setting os_workers: 300000 OS workers"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_an_error(app, setting, says):
+    done = procession("run", app, "-x", "app:function", "--set", setting)
+    assert done.returncode in (1, 2)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert max(map(len, done.stderr.splitlines())) < 500

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import pytest
 
+from procession.core.errors import Invalid
+from procession.manifest.loader import with_settings
 from procession.manifest.resolve import start_order
 
 CODE = """
@@ -286,3 +288,49 @@ def test_depends_on_is_another_word_for_requires(shop):
     )
     order = [one.name for one in start_order(shop.load())]
     assert order == ["database", "cache", "api"]
+
+
+# -- how many OS workers -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+
+
+def hosts(*workers):
+    return "".join(
+        f"- {{name: h{i}, kind: process.host, host: {{os_workers: {count}}}}}\n"
+        for i, count in enumerate(workers)
+    )
+
+
+@pytest.mark.parametrize("workers", [(64,), (30, 0, 34)])
+def test_an_app_may_have_64_os_workers_on_any_machine(app, two_cores, workers):
+    app.declare(hosts(*workers))
+    assert len(app.load().entries) == len(workers)
+
+
+@pytest.mark.parametrize(
+    ("workers", "line", "count"), [((100_000,), 4, 100_000), ((30, 0, 35), 6, 65)]
+)
+def test_more_os_workers_than_are_of_use_are_an_error(app, two_cores, workers, line, count):
+    app.declare(hosts(*workers))
+    assert app.error() == (
+        f"_index.yaml:{line}: app:h{line - 4}: host.os_workers: {count} OS workers, those of all "
+        "hosts so far, are too many: each is an OS process, and an app has 64 on this machine at "
+        "most"
+    )
+
+
+def test_a_larger_machine_may_have_more_os_workers(app, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 200)
+    app.declare(hosts(800))
+    assert len(app.load().entries) == 1
+
+
+@pytest.mark.parametrize("declared", ["", hosts(0, 0)])
+def test_a_setting_cannot_ask_for_more_either(app, two_cores, declared):
+    app.declare(declared)
+    with pytest.raises(Invalid, match="setting os_workers: .* are too many"):
+        with_settings(app.load(), {"os_workers": 40 if declared else 65})

@@ -9,6 +9,7 @@ import click
 
 from procession.cli.output import fail, no_entries, print_json
 from procession.core.errors import Error, NotFound
+from procession.core.printable import printable
 from procession.guests.lua.guest import module_errors
 from procession.guests.lua.guest import source_error as lua_source_error
 from procession.guests.source import reference_error, source_error
@@ -66,7 +67,8 @@ def _note(not_read: NotRead, root: Path) -> str:
     folder = f"{not_read.folder.relative_to(root).as_posix()}/"
     first, *more = (file.relative_to(root).as_posix() for file in not_read.manifests)
     which = f"{first} is" if not more else f"{first} and {len(more)} more are"
-    return click.style("note: ", bold=True) + f"{which} not read: {folder} {not_read.reason}"
+    text = printable(f"{which} not read: {folder} {not_read.reason}")
+    return click.style("note: ", bold=True) + text
 
 
 def _permissions_as_data(manifest: Manifest) -> list[dict[str, Any]]:
@@ -84,7 +86,8 @@ def _print_permissions(manifest: Manifest) -> None:
             click.echo("  everything: it is Python, and nothing is said of it")
             continue
         for key in KEYS:
-            click.echo(f"  {key:<5}  {_in_words(key, getattr(permissions, key))}")
+            words = printable(_in_words(key, getattr(permissions, key)))
+            click.echo(f"  {key:<5}  {words}")
 
 
 def _in_words(key: str, patterns: list[str]) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from procession.cli.output import fail, no_entries, print_json
 from procession.core.errors import Error
+from procession.core.printable import printable
 from procession.manifest.entry import HostEntry, PythonEntry, ServiceEntry, SupervisorEntry
 from procession.manifest.loader import load_manifest
 
@@ -36,7 +37,8 @@ def list_entries(directory: Path, as_json: bool) -> None:
     elif not entries:
         click.echo(f"no entries: {no_entries(manifest)}", err=True)
     else:
-        _print_table([(entry.id, entry.kind, _behind(entry, manifest.root)) for entry in entries])
+        behind = [printable(_behind(entry, manifest.root)) for entry in entries]
+        _print_table([(one.id, one.kind, what) for one, what in zip(entries, behind, strict=True)])
 
 
 def _as_data(entry: Entry, root: Path) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
+from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -11,7 +15,44 @@ from procession.cli.list import list_entries
 from procession.cli.run import run
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Says what is wrong with the output, where it cannot be written."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run a command. What it has printed is written when this returns, or it has failed."""
+        try:
+            try:
+                return super().main(*args, **more)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            if error.errno != errno.EPIPE:
+                with suppress(OSError):
+                    click.echo(f"error: cannot write the output: {error.strerror}", err=True)
+            before = error.__context__
+            sys.exit(before.code if isinstance(before, SystemExit) and before.code else 1)
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                _drop_what_cannot_be_written(stream)
+
+
+def _drop_what_cannot_be_written(stream: Any) -> None:
+    """The interpreter would try again when it ends, and end with a code and a text of its own."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="procession")
 @click.pass_context
 def main(context: click.Context) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 import msgspec
 
+from procession.core.printable import printable
 from procession.manifest.files import FILE_NAMES
 from procession.manifest.problem import ManifestError, ManifestErrors
 
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 
     from procession.core.errors import Error
     from procession.manifest.loader import Manifest
+
+
+_INVISIBLE = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""What JSON would leave as it is, and a terminal or an editor would not."""
 
 
 def fail(error: Error, *, as_json: bool = False, **more: object) -> NoReturn:
@@ -29,7 +36,8 @@ def fail(error: Error, *, as_json: bool = False, **more: object) -> NoReturn:
         print_json({"ok": False, "errors": data, **more})
     else:
         for one in errors:
-            click.echo(click.style("error: ", fg="red", bold=True) + str(one), err=True)
+            text = printable(str(one))
+            click.echo(click.style("error: ", fg="red", bold=True) + text, err=True)
         if isinstance(error, ManifestErrors):
             click.echo(f"{len(errors)} error{'s' if len(errors) > 1 else ''}", err=True)
     sys.exit(1)
@@ -50,4 +58,5 @@ def no_entries(manifest: Manifest) -> str:
 def print_json(value: object) -> None:
     """For programs: one JSON document on stdout."""
     text = msgspec.json.encode(value, enc_hook=str)
-    click.echo(msgspec.json.format(text, indent=2).decode())
+    formatted = msgspec.json.format(text, indent=2).decode()
+    click.echo(_INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], formatted))

@@ -14,6 +14,7 @@ from procession.cli.logs import FORMATS, LEVELS, hide_logs_while, set_up_logs
 from procession.cli.output import errors_of, fail, no_entries
 from procession.core.duration import parse_duration
 from procession.core.errors import Canceled, Error, Invalid
+from procession.core.printable import printable
 from procession.entries import Entries
 from procession.guests.failure import (
     describe,
@@ -27,6 +28,9 @@ from procession.program import run_loop
 from procession.signals import StopOnSignals
 
 log = logging.getLogger("procession.run")
+
+_DIGITS = 19
+"""As many as a number of 64 bits can have."""
 
 
 class _RunCommand(click.Command):
@@ -90,8 +94,11 @@ def _settings(
     for value in values:
         name, separator, text = value.partition("=")
         if not separator or not name:
-            raise click.BadParameter(f"{value!r}: write NAME=VALUE, such as lua.state=own")
-        settings[name] = int(text) if text.isdecimal() else text
+            raise click.BadParameter(f"{value!r:.100}: write NAME=VALUE, such as lua.state=own")
+        is_number = text.isascii() and text.isdecimal()
+        if is_number and len(text) > _DIGITS:
+            raise click.BadParameter(f"{name!r:.100}: a number has no more than {_DIGITS} digits")
+        settings[name] = int(text) if is_number else text
     return settings
 
 
@@ -208,7 +215,7 @@ def _hide_logs(node: Node, host: str | None) -> None:
 def _report(error: Error, log_format: str, trace: str | None = None) -> NoReturn:
     """Say why the run has failed, in the format of the logs, and exit with 1."""
     if log_format != "json":
-        click.echo(trace or "", nl=False, err=True)
+        click.echo(printable(trace or "", keep="\n"), nl=False, err=True)
         fail(error)
     for one in errors_of(error):
         place = {} if isinstance(one, Error) else msgspec.structs.asdict(one)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from procession.core.duration import seconds
 from procession.core.errors import Invalid, did_you_mean
 from procession.core.names import check_name
+from procession.core.payload import INT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,14 +50,17 @@ def text(value: Any) -> str:
     return value
 
 
-def integer(least: int = 0) -> Callable[[Any], int]:
-    """An integer, not below `least`."""
+def integer(least: int = 0, most: int = INT_MAX) -> Callable[[Any], int]:
+    """An integer, from `least` to `most`."""
 
     def check(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise Invalid(f"expected an integer, got {shown(value)}")
         if value < least:
             raise Invalid(f"expected an integer of {least} or more, got {value}")
+        if value > most:
+            got = value if value <= INT_MAX else "a number of more than 64 bits"
+            raise Invalid(f"expected an integer of {most} or less, got {got}")
         return value
 
     return check

@@ -23,7 +23,7 @@ from procession.manifest.entry import (
 from procession.manifest.files import FILE_NAMES, find_manifests
 from procession.manifest.problem import ManifestError, ManifestErrors
 from procession.manifest.report import Report
-from procession.manifest.resolve import check_references
+from procession.manifest.resolve import check_references, too_many_workers
 from procession.manifest.section import Section, items
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 
 _NOT_READ = f"this looks like a manifest, but is not read: only {', '.join(FILE_NAMES)} are"
+
+
+CWD_GONE = "the app folder is relative to the working directory, and that has been deleted"
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -59,11 +62,15 @@ def with_settings(manifest: Manifest, settings: Mapping[str, Any]) -> Manifest:
     """The manifest with options of all its hosts changed, by name. Raises Invalid."""
     entries = dict(manifest.entries)
     for name, value in settings.items():
-        change_host(HostOptions(), name, value)  # wrong is wrong, also without any host
+        alone = change_host(HostOptions(), name, value)  # wrong is wrong, also without any host
+        workers = 0
         for id, entry in entries.items():
             if isinstance(entry, HostEntry):
                 host = change_host(entry.host, name, value)
                 entries[id] = msgspec.structs.replace(entry, host=host)
+                workers += host.os_workers
+        if message := too_many_workers(workers or alone.os_workers):
+            raise Invalid(f"setting {name}: {message}")
     return msgspec.structs.replace(manifest, entries=entries)
 
 
@@ -73,7 +80,11 @@ def inspect_manifest(app_dir: Path) -> tuple[Manifest, list[ManifestError]]:
         if os.path.exists(app_dir):
             raise Invalid(f"the app folder {app_dir} is not a folder")
         raise NotFound(f"the app folder {app_dir} does not exist")
-    loading = _Loading(Path(os.path.realpath(app_dir)))
+    try:
+        root = os.path.realpath(app_dir)
+    except FileNotFoundError:
+        raise NotFound(CWD_GONE) from None
+    loading = _Loading(Path(root))
     found = find_manifests(loading.root, loading.unreadable_folder)
     for file in found.manifests:
         loading.read_file(file)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from procession.core.errors import Invalid
+from procession.core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,8 @@ class ManifestError(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}"
-        return ": ".join(part for part in (place, self.entry, self.key, self.message) if part)
+        parts = (place, self.entry, self.key, self.message)
+        return printable(": ".join(part for part in parts if part))
 
 
 class ManifestErrors(Invalid):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,7 +53,31 @@ def check_references(
             elif target and target not in reports and complete:
                 fitting = [known for known, other in entries.items() if other.kind in kinds]
                 reports[id](f"there is no entry {target!r}{did_you_mean(target, fitting)}", *keys)
+    _check_workers(entries, reports)
     _check_cycles(entries, reports)
+
+
+def _check_workers(entries: Mapping[str, Entry], reports: Mapping[str, Report]) -> None:
+    total = 0
+    for id, entry in entries.items():
+        if isinstance(entry, HostEntry) and entry.host.os_workers:
+            total += entry.host.os_workers
+            if message := too_many_workers(total):
+                reports[id](message, "host", "os_workers")
+
+
+def too_many_workers(count: int) -> str | None:
+    """What is wrong with so many OS workers of all hosts of an app; None if nothing is.
+
+    Each is an OS process with an interpreter: more than some for each core only take memory.
+    """
+    most = max(64, 4 * (os.cpu_count() or 1))
+    if count <= most:
+        return None
+    return (
+        f"{count} OS workers, those of all hosts so far, are too many: each is an OS process, and "
+        f"an app has {most} on this machine at most"
+    )
 
 
 def start_order(manifest: Manifest) -> list[ServiceEntry]:
