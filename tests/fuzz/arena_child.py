@@ -90,9 +90,9 @@ def lua_memory(node):
     """Bytes in the Lua states that processes share, without garbage."""
     states = list(node._lua._states.values())
     for state in states:
-        state._collect()
-        state._collect()
-    return int(sum(state._collect(b"count") for state in states) * 1024)
+        state.collect()
+        state.collect()
+    return int(sum(state.collect(b"count") for state in states) * 1024)
 
 
 async def lane(node, host, programs):

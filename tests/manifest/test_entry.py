@@ -375,10 +375,11 @@ MEMORY = "expected a number of bytes, or a size such as 64MiB, got"
         ("lua: {state: [own]}", "lua.state: expected shared or own, got a list"),
         ("lua: {memory: 64MB}", f"lua.memory: {MEMORY} '64MB'"),
         ("lua: {memory: '4096'}", f"lua.memory: {MEMORY} '4096'"),
+        ("lua: {shared_memory: 1GB}", f"lua.shared_memory: {MEMORY} '1GB'"),
         ("lua: {memory: true}", f"lua.memory: {MEMORY} true"),
         ("lua: {memory: 0}", "lua.memory: expected an integer of 1 or more, got 0"),
         ("lua: {memory: -64MiB}", f"lua.memory: {MEMORY} '-64MiB'"),
-        ("lua: {size: 5}", "lua.size: unknown key; it can be state, memory, compat"),
+        ("lua: {size: 5}", "lua.size: unknown key; it can be state, memory, shared_memory, compat"),
         ("mailbx: 5", "mailbx: unknown key; did you mean 'mailbox'?"),
     ],
 )

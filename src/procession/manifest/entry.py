@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     ReadFields = Callable[[Section, "Place"], dict[str, Any]]
 
 DEFAULT_LUA_MEMORY = 64 << 20
+DEFAULT_SHARED_LUA_MEMORY = 1 << 30
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
 Restart = Literal["permanent", "transient", "temporary"]
@@ -76,10 +77,11 @@ class LuaEntry(Code, frozen=True, kw_only=True):
 
 
 class LuaOptions(msgspec.Struct, frozen=True):
-    """How a host runs Lua. `memory` is in bytes; `compat`: see docs/reference/lua.md."""
+    """How a host runs Lua. Memory is in bytes; `compat`: see docs/reference/lua.md."""
 
     state: Literal["shared", "own"] = "shared"
     memory: int = DEFAULT_LUA_MEMORY
+    shared_memory: int = DEFAULT_SHARED_LUA_MEMORY
     compat: Literal["none", "wippy"] = "none"
 
 
@@ -317,6 +319,7 @@ _HOST_CHECKS: dict[str, Check] = {
 _LUA_CHECKS: dict[str, Check] = {
     "state": check.one_of("shared", "own"),
     "memory": check.memory,
+    "shared_memory": check.memory,
     "compat": check.one_of("none", "wippy"),
 }
 

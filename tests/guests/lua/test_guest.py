@@ -314,7 +314,7 @@ def test_coroutines_of_processes_that_have_ended_leave_nothing_behind(app):
         sizes = []
         for _ in range(4):
             await node.exec("app:parent")
-            collect = node._lua._states["app:processes"]._collect
+            collect = node._lua._states["app:processes"].collect
             collect()
             collect()
             sizes.append(collect(b"count"))

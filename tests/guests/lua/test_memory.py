@@ -1,4 +1,4 @@
-"""A Lua state with a limit: what does not fit ends its process, and never the OS process."""
+"""Lua states with a limit: what does not fit ends a process, and never the OS process."""
 
 import asyncio
 
@@ -17,11 +17,78 @@ return { main = function()
   end
   while true do process.inbox():receive() end
 end }""",
+    "holds": """
+return { main = function(parent, size)
+  local kept = {}
+  for i = 1, size do
+    kept[i] = ("x"):rep(1000) .. i
+    if i % 1000 == 0 then time.sleep("1ms") end
+  end
+  process.send(parent, "has it", process.pid())
+  return process.inbox():receive():payload():data() .. #kept
+end }""",
+    "wastes": """
+return { main = function()
+  for i = 1, 3000 do local _ = ("x"):rep(100000) .. i end
+  return "done"
+end }""",
     "large": "local t = {"
     + ",".join(f"'item number {i}'" for i in range(60_000))
     + "} return { main = function() return #t end }",
 }
 HOSTS = {"small": "1MiB", "tiny": "1B"}
+
+# Programs that need more and more.
+GREEDY = {
+    "small tables": "local t = {} while true do t[#t + 1] = { #t .. 'x' } end",
+    "one array": "local t = {} for i = 1, math.maxinteger do t[i] = i end",
+    "texts": "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
+    "one text": "local s = 'x' while true do s = s .. s .. 1 end",
+    "a pcall that catches everything": """
+        local t = {} while true do pcall(function() while true do t[#t + 1] = { 1 } end end) end""",
+    "a bit between two waits": """
+        local t = {}
+        while true do
+          for _ = 1, 1000 do t[#t + 1] = { 1, 2, 3, 4, 5, 6, 7, 8 } end
+          time.sleep("1ms")
+        end""",
+    "tables that are emptied": """
+        local all = {}
+        while true do
+          local t = {}
+          for i = 1, 100000 do t[i] = 1 end
+          for i = 1, 100000 do t[i] = nil end
+          all[#all + 1] = t
+        end""",
+    "a coroutine": """
+        coroutine.wrap(function() local t = {} while true do t[#t + 1] = { 1 } end end)()""",
+    "coroutines that wait": """
+        local t = {}
+        while true do
+          t[#t + 1] = coroutine.create(coroutine.yield)
+          coroutine.resume(t[#t])
+        end""",
+    "further strands": """
+        while true do
+          coroutine.spawn(function()
+            local t = table.pack(("x"):rep(99):byte(1, -1))
+            time.sleep("1h")
+          end)
+        end""",
+    "a callback of C": """
+        local t = {}
+        string.gsub(("a"):rep(1000), ".", function()
+          for _ = 1, 100000 do t[#t + 1] = { 1 } end
+        end)""",
+    "a channel": """
+        local ch = channel.new(1 << 40)
+        while true do ch:send({ 1, 2, 3, 4, 5, 6, 7, 8 }) end""",
+    "an environment": "local i = 0 while true do i = i + 1 _G['x' .. i] = { i } end",
+    "a metatable": """
+        local t = {}
+        setmetatable(t, { kept = {} })
+        while true do local kept = getmetatable(t).kept kept[#kept + 1] = { 1 } end""",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +98,13 @@ def node(tmp_path_factory):
     for name, memory in HOSTS.items():
         options = f"{{lua: {{state: own, memory: {memory}}}}}"
         lines.append(f"  - {{name: {name}, kind: process.host, host: {options}}}")
-    for name, source in PROGRAMS.items():
+    options = "{lua: {shared_memory: 48MiB}, step_limit: 1m}"
+    lines.append(f"  - {{name: shared, kind: process.host, host: {options}}}")
+    greedy = {
+        f"greedy{number}": f"return {{ main = function() {source} end }}"
+        for number, source in enumerate(GREEDY.values())
+    }
+    for name, source in (PROGRAMS | greedy).items():
         (folder / f"{name}.lua").write_text(source)
         lines.append(f"  - {{name: {name}, kind: process.lua, source: 'file://{name}.lua'}}")
     (folder / "_index.yaml").write_text("\n".join(lines))
@@ -94,3 +167,50 @@ def test_a_program_that_does_not_fit_is_refused(node, entry, host):
             process.spawn(entry, host)
 
     node(main)
+
+
+@pytest.mark.parametrize("number", range(len(GREEDY)), ids=GREEDY)
+def test_the_process_that_needs_the_memory_of_all_is_ended_and_others_go_on(node, number):
+    async def main():
+        has_it = process.listen("has it")
+        other = process.spawn_monitored("app:holds", "app:shared", process.pid(), 3000)
+        await has_it.receive()
+        with pytest.raises(LimitExceeded, match=r"lua\.shared_memory") as caught:
+            await process.exec(f"app:greedy{number}", "app:shared")
+        process.send(other, "end", "kept ")
+        event = await process.events().receive()
+        return caught.value.message, event.result
+
+    message, result = node(main)
+    assert message.startswith("out of memory: the processes of app:shared share 48.0 MiB")
+    assert result == "kept 3000"
+
+
+def test_it_is_the_largest_that_is_ended_and_not_the_one_that_is_at_work(node):
+    async def main():
+        has_it = process.listen("has it")
+        large = process.spawn_monitored("app:holds", "app:shared", process.pid(), 30_000)
+        await has_it.receive()
+        small = process.spawn_monitored("app:holds", "app:shared", process.pid(), 20_000)
+        event = await process.events().receive()
+        assert event.sender == large
+        assert isinstance(event.error, LimitExceeded)
+        await has_it.receive()
+        process.send(small, "end", "kept ")
+        event = await process.events().receive()
+        return event.result
+
+    assert node(main) == "kept 20000"
+
+
+def test_what_is_garbage_ends_nobody(node):
+    async def main():
+        has_it = process.listen("has it")
+        other = process.spawn_monitored("app:holds", "app:shared", process.pid(), 30_000)
+        await has_it.receive()
+        assert await process.exec("app:wastes", "app:shared") == "done"
+        process.send(other, "end", "kept ")
+        event = await process.events().receive()
+        return event.result
+
+    assert node(main) == "kept 30000"

@@ -25,6 +25,10 @@ CHAIN_START = 1
 
 _SIZE = 250
 _TABLE, _INTEGER, _THREAD = 0x05, 0x03, 0x48
+_GC_COUNT = 3
+_lua = ctypes.PyDLL(lua54.__file__)
+_lua.lua_gc.argtypes = (ctypes.c_void_p, ctypes.c_int)
+
 _ITEM = 16
 """Bytes of an item of a table: eight of the value, one of its type, the rest unused."""
 
@@ -71,6 +75,10 @@ class Chain:
         """Ask no more."""
         self._asked.value = 0
 
+    def used(self) -> int:
+        """The bytes that the state uses, garbage included; about, if Lua is at work."""
+        return int(max(_lua.lua_gc(self._none, _GC_COUNT), 0)) << 10
+
     def pointers(self, before: int = CHAIN_START) -> list[int]:
         """The addresses of the coroutines behind a place, outermost first."""
         none = self._none
@@ -81,6 +89,10 @@ class NoChain:
     """Of a state that no other thread looks into."""
 
     is_empty = True
+
+    def used(self) -> int:
+        """Unknown."""
+        return 0
 
 
 def check_memory() -> None:

@@ -12,6 +12,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from procession.core import alarm
@@ -24,12 +25,13 @@ from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.funcs import Call
 from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.process import LuaProcess
+from procession.guests.lua.shared_memory import table_bytes
 from procession.guests.lua.state import Parcel, lua_file
 from procession.guests.lua.values import from_scalar, text
 from procession.security.guarded import GuardedKernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from procession.core.peer import Peer
     from procession.guests.lua.guest import LuaGuest
@@ -67,6 +69,7 @@ class Functions(Part):
     def __init__(self, guest: LuaGuest) -> None:
         super().__init__(guest)
         self._names: dict[bytes, str] = {}
+        self._contents: Iterator[Any] = iter(())
 
     def __call__(self, name: bytes) -> Any:
         """The function of a name; None if there is none."""
@@ -435,6 +438,18 @@ class Functions(Part):
             return False, error.kind.encode(), error.message.encode(errors="replace")
 
     # -- for the guard ---------------------------------------------------------------------------
+
+    def table_bytes(self, addresses: bytes) -> int:
+        return table_bytes(addresses)
+
+    def contents(self, channel: Any) -> Any:
+        """Objects of Lua that a channel has buffered; with None more of the same channel."""
+        if channel is not None:
+            buffer = channel._buffer if isinstance(channel, ReceiveChannel) else None
+            self._contents = (
+                value for value in buffer or () if type(value).__module__.startswith("lupa")
+            )
+        return tuple(islice(self._contents, 100))
 
     def wait_for_guard(self) -> None:
         """A coroutine has left the chain of those that run: see `Chain`."""

@@ -10,6 +10,7 @@ from procession.guests.lua.functions import Functions
 from procession.guests.lua.modules import MODULES, functions_of_modules
 from procession.guests.lua.preempt import new_guard
 from procession.guests.lua.process import LuaProcess
+from procession.guests.lua.shared_memory import Relief
 from procession.guests.lua.state import LuaState, Source, compile_error
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class LuaGuest:
                 memory=lua.memory if own else None,
             )
             if not own:
+                state.relief = Relief(self.kernel, state, lua.shared_memory, host.id)
                 self._states[host.id] = state
         return state
 

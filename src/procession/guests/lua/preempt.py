@@ -34,6 +34,7 @@ from procession.guests.lua.chain import check_memory
 from procession.guests.lua.closing import ClosingTime
 
 if TYPE_CHECKING:
+    from procession.core.errors import Error
     from procession.guests.lua.chain import Chain
     from procession.guests.lua.strand import LuaBody
 
@@ -49,6 +50,7 @@ _IDLE_TICKS = 50
 """After so many looks without any Lua at work, the thread sleeps until there is some."""
 
 _MASK_COUNT = 8
+_GC_COLLECT = 2
 _LOOK_AGAIN = 20_000
 """Instructions until a coroutine that cannot yield is looked at again: well below a tick."""
 
@@ -117,6 +119,8 @@ class HookGuard:
             ctypes.c_ssize_t,
             ctypes.c_void_p,
         )
+        self._gc = library.lua_gc
+        self._gc.argtypes = (ctypes.c_void_p, ctypes.c_int)
         self._getstack = library.lua_getstack
         self._getstack.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         self._getinfo = library.lua_getinfo
@@ -134,6 +138,8 @@ class HookGuard:
         """How many processes are interrupted just now."""
         self.stack = ""
         """Where the process was that exceeded its limit."""
+        self.memory_error: Error | None = None
+        """The error of that process, if it was not its time that it exceeded."""
         self.closing = ClosingTime()
         self._armed: LuaBody | None = None
         """Whose hooks are set: one that fires after Lua was entered anew means nothing."""
@@ -199,6 +205,8 @@ class HookGuard:
         while not self._closed:
             time.sleep(TICK)
             strand = self.running
+            if strand is not None:
+                self._weigh(strand)
             if strand is not None and not self.entered:
                 self._arm(strand)
                 continue
@@ -217,6 +225,16 @@ class HookGuard:
                 if not self.entered and not self._closed:
                     self._wake.wait()
                 idle = 0
+
+    def _weigh(self, strand: LuaBody) -> None:
+        """Have room made, if the state uses more than it may."""
+        state = strand.state
+        relief = None if state is None else state.relief
+        chain: Chain | None = None if state is None else state.chain
+        if relief is None or chain is None or relief.wanted:
+            return
+        if chain.used() > relief.limit:
+            relief.want(strand)
 
     def _arm(self, strand: LuaBody) -> None:
         """Set the hook on all that may be running: at each look, since others may have resumed."""
@@ -259,18 +277,29 @@ class HookGuard:
         if self._is_ours(state):
             self._look_again(state, _OUR_INSTRUCTIONS)
         elif strand.computed + self.elapsed() > strand.step_limit:
-            self.stack = self._stack_of(state)
-            strand.exceeded = True
+            self.stack, self.memory_error = self._stack_of(state), None
             self._end(strand, state)
         elif self._isyieldable(state):
             self._release()
             self._sethook(state, None, 0, 0)
             self._yieldk(state, 0, 0, None)
+        elif self._fills_memory(strand, state):
+            self.memory_error = strand.state.relief.error(None)
+            self._end(strand, state)
         else:
             self._look_again(state, _LOOK_AGAIN)
 
+    def _fills_memory(self, strand: LuaBody, state: int) -> bool:
+        """Whether it uses far too much, where no room can be made since it cannot yield."""
+        relief, chain = strand.state.relief, strand.state.chain
+        if relief is None or not relief.wanted or chain.used() < relief.limit * 5 // 4:
+            return False
+        self._gc(state, _GC_COLLECT)
+        return bool(chain.used() >= relief.limit * 5 // 4)
+
     def _end(self, strand: LuaBody, state: int) -> None:
         """Have whatever runs for the strand fail, at each of its instructions."""
+        strand.exceeded = True
         chain: Chain = strand.state.chain
         for pointer in (strand.pointer, *chain.pointers(strand.chain_before)):
             if self._status(pointer) == 0:  # it is not suspended: see coroutine.lua
@@ -322,6 +351,7 @@ class CountingGuard:
         self.asleep = False
         self.interrupted = 0
         self.stack = ""
+        self.memory_error: Error | None = None
         self.closing = ClosingTime()
         self._since = 0.0
 

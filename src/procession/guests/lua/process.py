@@ -155,7 +155,7 @@ class LuaProcess(LuaBody, Process):
             raise out_of_memory() from None
         except (lua54.LuaError, StopIteration) as error:
             if self.exceeded:
-                raise step_limit_exceeded(self.step_limit, guard.stack) from None
+                raise self.verdict() from None
             raise Internal(str(error)) from None
         finally:
             if trapped is not READY:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from procession.core.mailbox import Letter
+    from procession.guests.lua.shared_memory import Relief
 
 FILES = (
     "raising.lua",
@@ -46,6 +47,7 @@ FILES = (
     "coroutine.lua",
     "process.lua",
     "checked.lua",
+    "sizes.lua",
     "body.lua",
 )
 """Our own Lua, in the order in which it is loaded, after setup.lua."""
@@ -164,7 +166,7 @@ class LuaState:
             max_memory=memory,
         )
         self._limit = memory
-        self._collect = self.runtime.globals()[b"collectgarbage"]
+        self.collect: Any = self.runtime.globals()[b"collectgarbage"]
         if memory is not None:
             self.runtime.set_max_memory(_NO_LIMIT)
         self._fed: list[Any] = []
@@ -190,11 +192,18 @@ class LuaState:
         self._build_parcel = exports[b"build_parcel"]
         self._discard = exports[b"discard"]
         self.settle = exports[b"settle"]
+        self.begin_measure = exports[b"begin_measure"]
+        self.measure = exports[b"measure"]
+        self.measured = exports[b"measured"]
         self.chain_length = exports[b"chain_length"]
         self.chain: Any = NoChain() if counting else Chain(self.runtime, *exports[b"chain"]())
         if memory is not None:
             self.runtime.set_max_memory(memory)
         self._compiled: set[bytes] = set()
+        self.relief: Relief | None = None
+        """What ends processes if they use too much together; None if each has a limit."""
+        if not self.own:
+            exports[b"mark_ours"]()
 
     def _load(self, name: str) -> Any:
         shown = "[library]" if name in INTERRUPTED else f"[procession] {name}"
@@ -233,7 +242,7 @@ class LuaState:
         needed = _SLACK + sum(len(one) for one in values if type(one) is bytes)
         if self.runtime.get_memory_used() + needed <= self._limit:
             return True
-        self._without_limit(self._collect)
+        self._without_limit(self.collect)
         return bool(self.runtime.get_memory_used() + needed <= self._limit)
 
     # -- chunks --------------------------------------------------------------------------------

@@ -196,22 +196,24 @@ class LuaBody:
         self.computed += self.guard.elapsed()
         if self.computed > self.step_limit:
             stack = text(self.state.traceback_of(self.coroutine))
-            self._limit_exceeded(stack)
+            self.ended(None, step_limit_exceeded(self.step_limit, stack))
             return None
         self.process.interrupted = self
         self.guard.interrupted += 1
         self._continue_later(None)
         return True
 
-    def _limit_exceeded(self, stack: str) -> None:
-        self.ended(None, step_limit_exceeded(self.step_limit, stack))
+    def verdict(self) -> Error:
+        """The error of one that the guard has ended."""
+        guard = self.guard
+        return guard.memory_error or step_limit_exceeded(self.step_limit, guard.stack)
 
     def _crashed(self, error: BaseException) -> None:
         """An error has left the coroutine: what the guard or the allocator does gets so far."""
         message = str(error) or type(error).__name__
         self.coroutine = None
         if self.exceeded:
-            self._limit_exceeded(self.guard.stack)
+            self.ended(None, self.verdict())
         elif isinstance(error, lua54.LuaMemoryError):
             self.ended(None, out_of_memory())
         else:
@@ -354,7 +356,7 @@ class LuaBody:
         details_count: int | None,
     ) -> Error:
         if self.exceeded:
-            return step_limit_exceeded(self.step_limit, self.guard.stack)
+            return self.verdict()
         if message == b"not enough memory":
             return out_of_memory()
         try:
