@@ -122,13 +122,16 @@ local function cost_of(pattern)
   return cost
 end
 
--- Whether it may take too long.
-local function is_costly(subject, pattern)
+-- Whether it may take too long. To gmatch a ^ is no anchor, but a character.
+local function is_costly(subject, pattern, of_gmatch)
   local length = #subject
   if #pattern > MAX_PATTERN then
     return true
   end
   local cost = cost_of(pattern)
+  if of_gmatch and cost.anchored then
+    cost = cost_of("%" .. pattern)
+  end
   local steps = cost.weight * (cost.anchored and 1.0 or length + 0.0) -- a float: it may be huge
   local worst = steps
   for _ = 1, cost.n do
@@ -203,8 +206,7 @@ function patterns.match(...)
   return finish(xpcall(match, match_handler, ...))
 end
 
--- It knows no anchor: a ^ is a character. An error in the pattern is one of the iterator, which the
--- program calls itself.
+-- An error in the pattern is one of the iterator, which the program calls itself.
 for _, name in ipairs({ "gmatch", "gfind" }) do -- as Lua 5.1 calls it, and as 5.0 did
   local handler = kit.handler(gmatch, name)
   patterns[name] = function(...)
@@ -213,7 +215,7 @@ for _, name in ipairs({ "gmatch", "gfind" }) do -- as Lua 5.1 calls it, and as 5
       if kit.is_error(s) or kit.is_error(pattern) then
         return patterns[name](kit.texts(...))
       end
-    elseif not cheap(s, pattern) and is_costly(s, byte(pattern) == 94 and "%" .. pattern or pattern) and is_whole(init) then
+    elseif not cheap(s, pattern) and is_costly(s, pattern, true) and is_whole(init) then
       return matcher.gmatch(s, pattern, init)
     end
     return finish(xpcall(gmatch, handler, ...))

@@ -180,17 +180,17 @@ function library.format(...)
     end
     return finish(xpcall(format, format_handler, ...))
   end
-  local size, has_tables = #pattern, false
+  local size, has_texts = #pattern, false
   for i = 2, n do
     local v = select(i, ...)
     local kind = type(v)
     if kind == "string" then
       size = size + #v
-    elseif kind == "table" then
-      has_tables = true
+    elseif kind == "table" and metatable_of(v) then
+      has_texts = true
     end
   end
-  if has_tables then
+  if has_texts then
     local values = with_texts(pattern, n, ...)
     if values then
       return library.format(unpack(values, 1, n))
@@ -229,14 +229,16 @@ function library.pack(...)
   return finish(xpcall(pack, pack_handler, ...))
 end
 
-library.char = string.char
-for name in ("packsize unpack"):gmatch("%a+") do
-  local f = string[name]
-  local handler = kit.handler(f, name)
-  library[name] = function(...)
-    check_layout((...))
-    return finish(xpcall(f, handler, ...))
-  end
+local packsize = string.packsize
+local packsize_handler = kit.handler(packsize, "packsize")
+
+function library.packsize(...)
+  check_layout((...))
+  return finish(xpcall(packsize, packsize_handler, ...))
+end
+
+for name in ("char unpack"):gmatch("%a+") do
+  library[name] = string[name]
 end
 for name, f in next, kit.patterns do
   library[name] = f
