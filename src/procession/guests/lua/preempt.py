@@ -57,6 +57,10 @@ _LOOK_AGAIN = 20_000
 _OUR_INSTRUCTIONS = 499
 """Instructions after which a coroutine is looked at again that is in our own Lua."""
 
+_CLOSE_LOOKS = 200
+"""Instructions of our own Lua that are looked at one by one first: a program whose time goes to what
+we call for it is met there nearly always, and comes back to its own code after some of ours."""
+
 _UNEVEN = 64
 """So many more at most, ever different: a loop whose rounds have a divisor of the others as their
 length would be looked at in the same place for ever."""
@@ -147,6 +151,7 @@ class HookGuard:
         """The chain of which this thread may read."""
         self._lock = threading.Lock()
         self._since = 0.0
+        self._close_looks = 0
         self._uneven = 0
         self._closed = False
         self._wake = threading.Event()
@@ -256,7 +261,7 @@ class HookGuard:
             if strand.coroutine is not coroutine or strand.pointer != pointer:
                 return  # they were just exchanged
             # So the pointer is that of the coroutine, which is there as long as we hold it.
-            self._armed = strand
+            self._armed, self._close_looks = strand, _CLOSE_LOOKS
             self._sethook(pointer, self._hook_pointer, _MASK_COUNT, 1)
             for pointer in chain.pointers():
                 self._sethook(pointer, self._hook_pointer, _MASK_COUNT, 1)
@@ -275,7 +280,10 @@ class HookGuard:
             self._sethook(state, None, 0, 0)
             return
         if self._is_ours(state):
-            self._look_again(state, _OUR_INSTRUCTIONS)
+            if self._close_looks:
+                self._close_looks -= 1  # it looks at each instruction
+            else:
+                self._look_again(state, _OUR_INSTRUCTIONS)
         elif strand.computed + self.elapsed() > strand.step_limit:
             self.stack, self.memory_error = self._stack_of(state), None
             self._end(strand, state)
