@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint types unit bench chaos clean
+.PHONY: demo test lint types unit bench chaos fuzz soak clean
 
 demo: $(READY)
 	$(BIN)/procession run examples/worker_pool -x app:main
@@ -24,6 +24,14 @@ unit: $(READY)
 # Death at random for as long as asked: CHAOS_SECONDS=3600 make chaos
 chaos: $(READY)
 	CHAOS_SECONDS=$${CHAOS_SECONDS:-600} $(BIN)/pytest -s tests/system/test_chaos.py
+
+# Attacks made at random, by each fuzzer for as long as asked: FUZZ_SECONDS=600 make fuzz
+fuzz: $(READY)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} $(BIN)/pytest -s tests/fuzz
+
+# Whether memory stays flat: a million short Lua processes, and 50,000 with a state each.
+soak: $(READY)
+	SOAK_SHARED=$${SOAK_SHARED:-1000000} SOAK_OWN=$${SOAK_OWN:-50000} $(BIN)/pytest -s tests/fuzz/test_soak.py
 
 bench: $(READY)
 	$(BIN)/python bench/run.py

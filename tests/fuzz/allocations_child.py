@@ -1,21 +1,17 @@
 """One OS process in which allocations of Lua fail: python allocations_child.py SEED FIRST COUNT
 
-Each case is a program in a state of its own with little memory, from too little to start upward. It gives
-the result that it gives with enough memory, or ends with an error: LimitExceeded, or what the program itself
-makes of "not enough memory". Whatever allocation it is that fails, the OS process lives.
+Each case is a program in a state of its own with little memory, from too little to start upward.
+It gives the result that it gives with enough memory, or ends with an error: LimitExceeded, or
+what the program itself makes of "not enough memory". Whatever allocation it is, the OS process
+lives.
 """
 
 import asyncio
-import faulthandler
-import json
-import logging
-import os
 import random
-import resource
-import sys
 from pathlib import Path
 
 import msgspec
+from tests.fuzz.child import begin, bug, each_case, say, watch_loop
 
 from procession import Error, Node
 
@@ -26,32 +22,41 @@ BASE = 330 << 10
 TOO_LONG = 60
 """Seconds for what must happen, on a machine under load."""
 
-NAMES = """
-    strings tables takes_arguments gives_back sends calls inbox json coroutines errors raises channels
-    spawns functions bus patterns upgrades prints
-""".split()
+NAMES = [
+    "strings",
+    "tables",
+    "takes_arguments",
+    "gives_back",
+    "sends",
+    "calls",
+    "inbox",
+    "json",
+    "coroutines",
+    "errors",
+    "raises",
+    "channels",
+    "spawns",
+    "functions",
+    "bus",
+    "patterns",
+    "upgrades",
+    "prints",
+]
 CERTAIN = {*NAMES} - {"channels", "prints", "coroutines", "inbox"}
 """Those that always have the same result."""
 
 BIG = [
-    1, "x" * 1000, "y" * 60_000, "z" * 400_000, b"\xff" * 5000, list(range(150)), list(range(6000)), [[i, "a"] for i in range(900)],
-    {f"key{i}": [i] for i in range(400)}, {"a": {"b": [{"c": "d" * 2000}]}},
-]  # fmt: skip
-
-_out = os.fdopen(os.dup(1), "w", buffering=1)
-
-
-def say(what, **more):
-    """A line for the watcher."""
-    _out.write(json.dumps({"what": what, **more}) + "\n")
-
-
-class Watch(logging.Handler):
-    """What is logged by a runtime that is surprised by itself."""
-
-    def emit(self, record):
-        if record.exc_info or record.name.startswith("asyncio"):
-            say("bug", text=f"logged: {logging.Formatter().format(record)}"[:5000])
+    1,
+    "x" * 1000,
+    "y" * 60_000,
+    "z" * 400_000,
+    b"\xff" * 5000,
+    list(range(150)),
+    list(range(6000)),
+    [[i, "a"] for i in range(900)],
+    {f"key{i}": [i] for i in range(400)},
+    {"a": {"b": [{"c": "d" * 2000}]}},
+]
 
 
 class Small:
@@ -90,16 +95,13 @@ def is_plain_error(error):
     )
 
 
-async def run(seed, first, count):
+async def run(seed, numbers):
     """The cases."""
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: say("bug", text=f"event loop: {context}")
-    )
-    logging.getLogger().addHandler(Watch())
+    watch_loop()
     async with Node(APP, quiet_exits=True) as node:
         small = Small(node)
         right = {}
-        for case in range(first, first + count):
+        for case in numbers:
             chance = random.Random(f"{seed} allocations {case}")
             name, kind = chance.choice(NAMES), chance.randrange(len(BIG))
             key = name, kind
@@ -111,32 +113,22 @@ async def run(seed, first, count):
             try:
                 found = await small.run(name, BIG[kind], BASE + room)
             except TimeoutError:
-                say("bug", text=f"case {case}: {what} has not ended in {TOO_LONG} seconds")
+                bug(f"case {case}: {what} has not ended in {TOO_LONG} seconds")
                 break
             if isinstance(found, Error):
                 if not is_plain_error(found):
-                    say("bug", text=f"case {case}: {what} ended with {found!r}"[:3000])
+                    bug(f"case {case}: {what} ended with {found!r}")
             elif name in CERTAIN and found != right[key]:
                 text = f"case {case}: {what} gave {str(found)[:200]}, not {str(right[key])[:200]}"
-                say("bug", text=text)
+                bug(text)
             say("end", program=f"{case} ({what})")
         others = [one for one in node.processes() if one["entry"] != "memory:partner"]
         if others:
-            say("bug", text=f"left: {others[:5]}")
+            bug(f"left: {others[:5]}")
         if await node.call(small.partner, "value", [1], timeout=TOO_LONG) != [1]:
-            say("bug", text="the partner of all gives a wrong answer")
+            bug("the partner of all gives a wrong answer")
     say("peace")
 
 
-def main():
-    """As the watcher calls it."""
-    faulthandler.enable()
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.dup2(2, 1)
-    seed, first, count = sys.argv[1:]
-    asyncio.run(run(seed, int(first), int(count)))
-
-
 if __name__ == "__main__":
-    main()
+    asyncio.run(run(*each_case(begin(4 << 30))))

@@ -1,20 +1,16 @@
-"""One OS process in which hostile programs run beside honest ones: python arena_child.py FOLDER HOST
+"""One OS process with hostile programs beside honest ones: python arena_child.py FOLDER HOST
 
-It says what happens as lines of JSON, so that whoever watches knows what was going on if it dies. It
-must live, and be at peace at the end.
+It must live, and be at peace at the end.
 """
 
 import asyncio
-import faulthandler
 import gc
 import json
-import logging
-import os
 import resource
-import sys
-import threading
 import time
 from pathlib import Path
+
+from tests.fuzz.child import begin, bug, say, watch_loop
 
 from procession import Error, Node
 
@@ -33,40 +29,6 @@ TOO_LONG = 120
 MOST_CPU = 4.0
 """Seconds of processor time from one turn of the loop to the next: every lane at its step limit,
 several times over."""
-
-_out = os.fdopen(os.dup(1), "w", buffering=1)
-_bugs = []
-
-
-def say(what, **more):
-    """A line for the watcher."""
-    _out.write(json.dumps({"what": what, **more}) + "\n")
-
-
-def bug(text):
-    """Something that must not be."""
-    _bugs.append(text)
-    say("bug", text=text[:5000])
-
-
-class Watch(logging.Handler):
-    """What is logged by a runtime that is surprised by itself."""
-
-    def emit(self, record):
-        if (
-            record.exc_info
-            or record.name.startswith("asyncio")
-            or record.levelno >= logging.CRITICAL
-        ):
-            bug(f"logged: {record.name}: {logging.Formatter().format(record)}")
-
-
-def watch_exceptions(loop):
-    """Whatever nobody has caught is a bug."""
-    sys.unraisablehook = lambda one: bug(f"unraisable: {one.exc_value!r} in {one.object!r}")
-    threading.excepthook = lambda one: bug(f"in a thread: {one.exc_value!r}")
-    loop.set_exception_handler(lambda _, context: bug(f"event loop: {context}"))
-    logging.getLogger().addHandler(Watch())
 
 
 async def beat(gaps):
@@ -150,14 +112,13 @@ async def stop_honest(node, honest):
 
 async def fight(folder, host, programs):
     """All of it; nothing may be left."""
-    watch_exceptions(asyncio.get_running_loop())
+    watch_loop()
     gaps = [0.0]
     beating = asyncio.ensure_future(beat(gaps))
     node = Node(folder, quiet_exits=True)
     await node.start()
     judge = node.spawn("arena:judge", "arena:python")
     honest = {name: node.spawn(f"arena:{name}", host) for name in ("bank", "client", "ticker")}
-    kept = {judge, *honest.values()}
     before = lua_memory(node)
     waiting = iter(programs)
     await asyncio.gather(*(lane(node, host, waiting) for _ in range(LANES)))
@@ -184,7 +145,7 @@ async def fight(folder, host, programs):
         await node.stop()
     beating.cancel()
     await asyncio.wait([beating])
-    say("peace", counts=counts, gap=gaps[0], growth=growth, bugs=len(_bugs), memory=used())
+    say("peace", counts=counts, gap=gaps[0], growth=growth, memory=used())
 
 
 def used():
@@ -192,17 +153,7 @@ def used():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
-def main():
-    """As the watcher calls it."""
-    folder, host = sys.argv[1:3]
-    faulthandler.enable()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.dup2(2, 1)  # what programs print is not for the watcher
-    logging.raiseExceptions = True
+if __name__ == "__main__":
+    folder, host = begin(MEMORY)
     programs = json.loads((Path(folder) / "programs.json").read_text())
     asyncio.run(fight(folder, host, programs))
-
-
-if __name__ == "__main__":
-    main()

@@ -94,7 +94,7 @@ def _read(child, report, silence):
 
 
 def problems_of(script, file, few, per_process):
-    """Run a script that takes SEED FIRST COUNT, `few` times or for as long as asked; what it finds."""
+    """What a script that takes SEED FIRST COUNT finds, run `few` times or for as long as asked."""
     problems = []
     for number in cases(few):
         first = FIRST + (number - FIRST) * per_process

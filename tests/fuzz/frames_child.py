@@ -1,23 +1,21 @@
-"""One OS process that is told nonsense by a worker: python frames_child.py SEED FIRST COUNT
+"""One OS process that is told nonsense: python frames_child.py SEED FIRST COUNT
 
-What workers and the parent really say to each other is recorded first. Then parts of it are changed at
-random, and said to a node, as by a worker of it; and to a worker, as by its parent.
+What workers and the parent really say to each other is recorded first. Then parts of it are
+changed at random, and said to a node, as by a worker of it; and to a worker, as by its parent.
 """
 
 import asyncio
-import faulthandler
-import json
-import logging
 import os
 import random
 import re
-import resource
 import select
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+
+from tests.fuzz.child import begin, bug, each_case, say, watch_loop
 
 from procession import Error, Node, Unavailable, process
 from procession.core.frames import CONTROL, MESSAGE, PARENT
@@ -35,17 +33,10 @@ SILENCE = 5
 TURNS = 30
 """Turns of the loop in which what was sent has arrived, and was acted on."""
 
-_out = os.fdopen(os.dup(1), "w", buffering=1)
 
-
-def say(what, **more):
-    """A line for the watcher."""
-    _out.write(json.dumps({"what": what, **more}) + "\n")
-
-
-def bug(case, text):
+def case_bug(case, text):
     """Something that must not be."""
-    say("bug", text=f"case {case}: {text}"[:5000])
+    bug(f"case {case}: {text}")
 
 
 # -- what is really said -------------------------------------------------------------------------
@@ -110,11 +101,50 @@ def shape_of(frame):
 
 
 WILD = [
-    None, True, False, 0, -1, 1, 3, 22, 23, 255, 1 << 40, -(1 << 62), 1.5, float("nan"), float("inf"), "", "x",
-    "{traffic:processes|0x00001}", "{traffic:processes|0xfffff}", "{a|0x00001000000fffff}", "@ready", "\0", b"", b"\xff",
-    [], [[]], {}, {"name": 1}, [1] * 300, {"a": [1, {}]}, "traffic:processes", "traffic:idle", "nobody:nothing",
-    Unavailable("wild"), {"traceback": 1}, "log", "ask", "names", "question", "processes", "up", "down", "loads",
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    3,
+    22,
+    23,
+    255,
+    1 << 40,
+    -(1 << 62),
+    1.5,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "{traffic:processes|0x00001}",
+    "{traffic:processes|0xfffff}",
+    "{a|0x00001000000fffff}",
+    "@ready",
+    "\0",
+    b"",
+    b"\xff",
+    [],
+    [[]],
+    {},
+    {"name": 1},
+    [1] * 300,
+    {"a": [1, {}]},
+    "traffic:processes",
+    "traffic:idle",
+    "nobody:nothing",
+    Unavailable("wild"),
+    {"traceback": 1},
+    "log",
+    "ask",
+    "names",
+    "question",
+    "processes",
+    "up",
+    "down",
+    "loads",
+]
 
 
 def with_pids(value, chance, pids):
@@ -203,9 +233,15 @@ class Victim:
         link.connect(theirs)
         host = driver.kernel.hosts["traffic:workers"]
         self.workers[PLACE] = SimpleNamespace(
-            place=PLACE, host=host, link=link, ready=loop.create_future(), stopped=False,
-            population=0, received=0, load=0,
-        )  # fmt: skip
+            place=PLACE,
+            host=host,
+            link=link,
+            ready=loop.create_future(),
+            stopped=False,
+            population=0,
+            received=0,
+            load=0,
+        )
         router.exchange.place_up(PLACE)
         self.heard = []
         self.listener = self.node.spawn(listen, "traffic:processes", name="listener")
@@ -264,11 +300,11 @@ async def tell_node(seed, case, recorded, victim):
     if victim.ended:
         error = victim.ended[0]
         if not isinstance(error, wire.WireError):
-            bug(case, f"the link has ended with {error!r}: {frames}")
+            case_bug(case, f"the link has ended with {error!r}: {frames}")
         if heard:
-            bug(case, f"half of a batch was acted on, then: {error}: {frames}")
+            case_bug(case, f"half of a batch was acted on, then: {error}: {frames}")
     elif not heard and len(data) == 4 + int.from_bytes(data[:4]) and data[4:12] == TO_NODE:
-        bug(case, f"the link goes on without a batch, which was lost: {frames}")
+        case_bug(case, f"the link goes on without a batch, which was lost: {frames}")
     return bool(victim.ended) or not heard
 
 
@@ -287,9 +323,18 @@ class Worker:
         theirs.close()
         self.reader = wire.Reader()
         config = {
-            "path": sys.path, "main": None, "parent": os.getpid(), "log_level": 30, "app": str(APP), "settings": {},
-            "quiet_exits": True, "place": PLACE, "host": "traffic:workers", "count": 1, "memory": 0,
-        }  # fmt: skip
+            "path": sys.path,
+            "main": None,
+            "parent": os.getpid(),
+            "log_level": 30,
+            "app": str(APP),
+            "settings": {},
+            "quiet_exits": True,
+            "place": PLACE,
+            "host": "traffic:workers",
+            "count": 1,
+            "memory": 0,
+        }
         self.tell("config", config)
         self.until("ready")
 
@@ -339,7 +384,10 @@ def tell_worker(seed, case, recorded, worker):
     data, frames = nonsense(chance, recorded, ["{traffic:processes|0x00001}"])
     data = data[:4] + PLACE.to_bytes(4, "big") + PARENT.to_bytes(4, "big") + data[12:]
     whole = len(data) == 4 + int.from_bytes(data[:4])
-    worker.socket.sendall(data)
+    try:
+        worker.socket.sendall(data)
+    except OSError:
+        pass  # what it was told before has ended it only now
     if whole:
         worker.tell("ping")
     else:
@@ -347,17 +395,17 @@ def tell_worker(seed, case, recorded, worker):
     try:
         said = worker.until("pong")
     except TimeoutError:
-        bug(case, f"a worker was told {frames} and neither ends nor answers")
+        case_bug(case, f"a worker was told {frames} and neither ends nor answers")
         worker.process.kill()
         said = None
     logged = [one for one in said or () if one[:2] == [CONTROL, "log"] and one[2]["traceback"]]
     if logged:
-        bug(case, f"a worker was told {frames} and logs {logged[0][2]['traceback']}")
+        case_bug(case, f"a worker was told {frames} and logs {logged[0][2]['traceback']}")
     if said is None or not whole:
         stderr = worker.close()
         if worker.process.returncode not in (0, 1, -9) or "Traceback" in stderr:
             how = f"a worker was told {frames} and ended with {worker.process.returncode}"
-            bug(case, f"{how}: {stderr}")
+            case_bug(case, f"{how}: {stderr}")
         return None
     return worker
 
@@ -380,19 +428,16 @@ def decode_bytes(seed, case, recorded):
         except wire.WireError:
             pass
         except Exception as error:
-            bug(case, f"{type(error).__name__}: {error} for {data[:200]!r}")
+            case_bug(case, f"{type(error).__name__}: {error} for {data[:200]!r}")
 
 
-async def run(seed, first, count):
+async def run(seed, numbers):
     """The cases."""
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: say("bug", text=f"event loop: {context} {context.get('exception')!r}")
-    )
-    logging.getLogger().addHandler(Watch())
+    watch_loop()
     came, went = await record()
     say("recorded", came=len(came), went=len(went))
     victim = worker = None
-    for case in range(first, first + count):
+    for case in numbers:
         say("start", program=str(case))
         decode_bytes(seed, case, came)
         if victim is None:
@@ -411,23 +456,5 @@ async def run(seed, first, count):
     say("peace")
 
 
-class Watch(logging.Handler):
-    """What is logged by a runtime that is surprised by itself."""
-
-    def emit(self, record):
-        if record.exc_info or record.name.startswith("asyncio"):
-            say("bug", text=f"logged: {logging.Formatter().format(record)}"[:5000])
-
-
-def main():
-    """As the watcher calls it."""
-    faulthandler.enable()
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.dup2(2, 1)
-    seed, first, count = sys.argv[1:]
-    asyncio.run(run(seed, int(first), int(count)))
-
-
 if __name__ == "__main__":
-    main()
+    asyncio.run(run(*each_case(begin(4 << 30))))

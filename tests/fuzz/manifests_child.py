@@ -1,55 +1,138 @@
 """One OS process that reads manifests made at random: python manifests_child.py SEED FIRST COUNT
 
-The manifests of the examples and tests are changed, as texts and as documents. A folder of them loads,
-or all that is wrong is told, each with its file; in bounded time and memory.
+The manifests of the examples and tests are changed, as texts and as documents. A folder of them
+loads, or all that is wrong is told, each with its file; in bounded time and memory.
 """
 
-import faulthandler
 import json
 import os
 import random
-import resource
-import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
 from click.testing import CliRunner
+from tests.fuzz.child import begin, bug, each_case, say
 
 from procession import Error
 from procession.cli.main import main as command_line
 from procession.manifest.loader import inspect_manifest, with_settings
 
 ROOT = Path(__file__).parent.parent.parent
-MEMORY = 2 << 30
 MOST_CPU = 20.0
 """Seconds of processor time for a folder: thousands of times what a large app takes."""
 
-_out = os.fdopen(os.dup(1), "w", buffering=1)
-
-
-def say(what, **more):
-    """A line for the watcher."""
-    _out.write(json.dumps({"what": what, **more}) + "\n")
-
-
 SCALARS = [
-    None, True, False, 0, 1, -1, 1 << 64, 10**400, 1.5, float("nan"), float("inf"), -0.0, "", "x", "1h", "64MiB", "-5s",
-    "1e999s", "9" * 400 + "h", "app:main", "a:b:c", ":", "file://x.lua", "file://../../../etc/passwd", "file:///etc/passwd",
-    "file://\0", "file://" + "a/" * 3000, "file://loop.lua", "file://pipe", "file://folder", "python", "os:system",
-    "\x1b]0;title\x07", "\r\n[error] forged: line", "\u202e", "\ud800", "\0", "x" * 100_000, "é", "process.lua", "process.host",
-    "process.supervisor", "process.service", "main", "one_for_one", "dynamic", "own", "*", "**", [], {}, [[]], {"": ""},
-    [None], {"a": {"b": {"c": []}}}, [1] * 2000, {str(i): i for i in range(2000)}, "2026-01-01", "!!python/object:os.system",
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    1 << 64,
+    10**400,
+    1.5,
+    float("nan"),
+    float("inf"),
+    -0.0,
+    "",
+    "x",
+    "1h",
+    "64MiB",
+    "-5s",
+    "1e999s",
+    "9" * 400 + "h",
+    "app:main",
+    "a:b:c",
+    ":",
+    "file://x.lua",
+    "file://../../../etc/passwd",
+    "file:///etc/passwd",
+    "file://\0",
+    "file://" + "a/" * 3000,
+    "file://loop.lua",
+    "file://pipe",
+    "file://folder",
+    "python",
+    "os:system",
+    "\x1b]0;title\x07",
+    "\r\n[error] forged: line",
+    "\u202e",
+    "\ud800",
+    "\0",
+    "x" * 100_000,
+    "é",
+    "process.lua",
+    "process.host",
+    "process.supervisor",
+    "process.service",
+    "main",
+    "one_for_one",
+    "dynamic",
+    "own",
+    "*",
+    "**",
+    [],
+    {},
+    [[]],
+    {"": ""},
+    [None],
+    {"a": {"b": {"c": []}}},
+    [1] * 2000,
+    {str(i): i for i in range(2000)},
+    "2026-01-01",
+    "!!python/object:os.system",
+]
+OPTIONS = ["mailbox", "lua.memory", "step_limit", "os_workers", "lua.state", "x", "lua.x", ""]
 KEYS = [
-    "name", "kind", "source", "method", "modules", "imports", "meta", "host", "lua", "state", "memory", "mailbox", "step_limit",
-    "os_workers", "children", "process", "id", "args", "strategy", "lifecycle", "requires", "depends_on", "restart", "input",
-    "register", "pool", "python", "permissions", "version", "namespace", "entries", "", "nme", "\x1b[31m", 1, None, True,
-]  # fmt: skip
+    "name",
+    "kind",
+    "source",
+    "method",
+    "modules",
+    "imports",
+    "meta",
+    "host",
+    "lua",
+    "state",
+    "memory",
+    "mailbox",
+    "step_limit",
+    "os_workers",
+    "children",
+    "process",
+    "id",
+    "args",
+    "strategy",
+    "lifecycle",
+    "requires",
+    "depends_on",
+    "restart",
+    "input",
+    "register",
+    "pool",
+    "python",
+    "permissions",
+    "version",
+    "namespace",
+    "entries",
+    "",
+    "nme",
+    "\x1b[31m",
+    1,
+    None,
+    True,
+]
+BOMB = "a: &a [x]\n" + "".join(
+    f"{name}: &{name} [{','.join(['*' + before] * 9)}]\n" for before, name in pairwise("abcdefgh")
+)
+"""Ten billion x, to whoever copies what is only referred to."""
+
+LUA = "return { main = function() end }\n"
 NASTY = [
-    "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
-    "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]\n",
+    BOMB,
     "a: &a [*a]\n",
     "entries: &e\n  - *e\n",
     "<<: {a: 1}\n",
@@ -71,13 +154,13 @@ NASTY = [
     "\t- a\n",
     "a: |\n  \x07\x1b[31m\n",
     "\ufeffversion: '1.0'\n",
-    "a: \"\\ud800\"\n",
-    "a: \"\\xg\"\n",
+    'a: "\\ud800"\n',
+    'a: "\\xg"\n',
     "&a a: *b\n",
     "a: a: a\n",
     "'" + "a" * 5000,
     "# " + "x" * 100_000,
-]  # fmt: skip
+]
 
 
 def corpus():
@@ -240,11 +323,7 @@ def make_folder(chance, texts, folder):
                 )
             )
         else:
-            path.write_text(
-                "return { main = function() end }\n"
-                if name.endswith("lua")
-                else "async def main():\n    pass\n"
-            )
+            path.write_text(LUA if name.endswith("lua") else "async def main():\n    pass\n")
     if chance.random() < 0.1:
         (folder / "a").mkdir(exist_ok=True)
         (folder / "a" / "up").symlink_to(folder)
@@ -268,14 +347,7 @@ def check(folder, chance):
             if len(text) > 5000:
                 return f"a problem of {len(text)} characters: {text[:300]!r}"
         if not problems:
-            with_settings(
-                manifest,
-                {
-                    chance.choice(
-                        ["mailbox", "lua.memory", "step_limit", "x", "os_workers"]
-                    ): chance.choice(SCALARS)
-                },
-            )
+            with_settings(manifest, {chance.choice(OPTIONS): chance.choice(SCALARS)})
     except Error:
         return None
     except Exception as error:
@@ -300,36 +372,38 @@ def check_command(folder, chance):
     return None
 
 
-def main():
-    """As the watcher calls it."""
-    faulthandler.enable()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.dup2(2, 1)
-    seed, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+def one_case(chance, texts, folder):
+    """Make a folder and read it; what is wrong."""
+    make_folder(chance, texts, folder)
+    before = time.process_time()
+    wrong = check(folder, chance)
+    if wrong is None and chance.random() < 0.3:
+        wrong = check_command(folder, chance)
+    took = time.process_time() - before
+    if took > MOST_CPU:
+        wrong = f"{took:.0f} s of processor time"
+    if wrong is None:
+        return None
+    files = [path for path in sorted(folder.rglob("*")) if path.name in FILES and path.is_file()]
+    for path in files:
+        wrong += f"\n{str(path.relative_to(folder))!r}: {path.read_bytes()[:1500]!r}"
+    return wrong
+
+
+def run(seed, numbers):
+    """The cases."""
     texts = corpus()
-    for case in range(first, first + count):
+    for case in numbers:
         say("start", program=str(case))
-        chance = random.Random(f"{seed} manifests {case}")
-        with tempfile.TemporaryDirectory(dir=os.environ.get("FUZZ_FOLDER")) as folder:
-            app = Path(folder) / "app"
+        with tempfile.TemporaryDirectory() as place:
+            app = Path(place) / "app"
             app.mkdir()
-            make_folder(chance, texts, app)
-            before = time.process_time()
-            wrong = check(app, chance) or (chance.random() < 0.3 and check_command(app, chance))
-            took = time.process_time() - before
-            if took > MOST_CPU:
-                wrong = f"{took:.0f} s of processor time"
-            if wrong:
-                files = {
-                    str(path.relative_to(app)): repr(path.read_bytes()[:1500])
-                    for path in app.rglob("*")
-                    if path.is_file() and path.name in FILES
-                }
-                say("bug", text=f"case {case}: {wrong}\n{files}")
+            wrong = one_case(random.Random(f"{seed} manifests {case}"), texts, app)
+        if wrong:
+            bug(f"case {case}: {wrong}")
         say("end", program=str(case))
     say("peace")
 
 
 if __name__ == "__main__":
-    main()
+    run(*each_case(begin(2 << 30)))

@@ -1,8 +1,8 @@
 """One OS process in which values of every kind cross: python payloads_child.py SEED FIRST COUNT
 
-Each goes the same ways: copied, over the wire, as argument, message, reply and result, in Python inline
-and in a worker, in Lua with both kinds of states. It arrives as the same everywhere, or is refused
-everywhere by an Invalid that names the path; and its sender has it unchanged.
+Each goes the same ways: copied, over the wire, as argument, message, reply and result, in Python
+inline and in a worker, in Lua with both kinds of states. It arrives as the same everywhere, or is
+refused everywhere by an Invalid that names the path; and its sender has it unchanged.
 """
 
 import asyncio
@@ -10,19 +10,14 @@ import collections
 import copy
 import dataclasses
 import enum
-import faulthandler
-import json
-import logging
-import os
 import random
-import resource
-import sys
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
+from tests.fuzz.child import begin, bug, each_case, say, watch_loop
 from tests.guests.lua.test_values import after, same
 
 from procession import Conflict, Error, Invalid, Node, NotFound
@@ -30,14 +25,6 @@ from procession.core.payload import copy_payload
 from procession.hosts import wire
 
 APP = Path(__file__).parent / "echo"
-
-_out = os.fdopen(os.dup(1), "w", buffering=1)
-
-
-def say(what, **more):
-    """A line for the watcher."""
-    _out.write(json.dumps({"what": what, **more}) + "\n")
-
 
 # -- values ---------------------------------------------------------------------------------------
 
@@ -127,37 +114,112 @@ def cyclic():
 
 
 HOSTILE = [
-    object, Unprintable, Lying, lambda: Evil(1), lambda: EvilDict(a=1), lambda: EvilList([1]), lambda: EvilText("é"),
-    lambda: EvilInt(5), cyclic, lambda: {Endless(): 1}, lambda: 1 << 64, lambda: -(1 << 63) - 1, lambda: 10**5000, lambda: "\ud800",
-    lambda: {"\udfff": 1}, lambda: {float("nan"): 1}, lambda: {1: "a", True: "b"}, lambda: {"a": 1, b"a": 2}, lambda: {(1, 2): 3},
-    lambda: {None: 1}, lambda: iter([1]), lambda: open, lambda: Record(Unprintable()), lambda: [Lying()], lambda: 1j,
-    lambda: Invalid("x", details={"a": object()}), lambda: collections.defaultdict(object), lambda: range(3), lambda: type,
-    lambda: Hue.DEEP, lambda: datetime.max.replace(tzinfo=timezone(timedelta(hours=-23))), lambda: memoryview(b"abc")[::2],
-    lambda: {UUID(int=1): 1, str(UUID(int=1)): 2}, lambda: Decimal("NaN"), lambda: timedelta.max, lambda: [[]] * 3,
-]  # fmt: skip
+    object,
+    Unprintable,
+    Lying,
+    lambda: Evil(1),
+    lambda: EvilDict(a=1),
+    lambda: EvilList([1]),
+    lambda: EvilText("é"),
+    lambda: EvilInt(5),
+    cyclic,
+    lambda: {Endless(): 1},
+    lambda: 1 << 64,
+    lambda: -(1 << 63) - 1,
+    lambda: 10**5000,
+    lambda: "\ud800",
+    lambda: {"\udfff": 1},
+    lambda: {float("nan"): 1},
+    lambda: dict.fromkeys([1, True]),
+    lambda: {"a": 1, b"a": 2},
+    lambda: {(1, 2): 3},
+    lambda: {None: 1},
+    lambda: iter([1]),
+    lambda: open,
+    lambda: Record(Unprintable()),
+    lambda: [Lying()],
+    lambda: 1j,
+    lambda: Invalid("x", details={"a": object()}),
+    lambda: collections.defaultdict(object),
+    lambda: range(3),
+    lambda: type,
+    lambda: Hue.DEEP,
+    lambda: datetime.max.replace(tzinfo=timezone(timedelta(hours=-23))),
+    lambda: memoryview(b"abc")[::2],
+    lambda: {UUID(int=1): 1, str(UUID(int=1)): 2},
+    lambda: Decimal("NaN"),
+    lambda: timedelta.max,
+    lambda: [[]] * 3,
+]
 
 
 def leaf(chance):
     """A value that crosses as it is."""
     return chance.choice(
         [
-            True, False, 0, 1, -1, chance.randrange(-(1 << 63), 1 << 63), 1 << 53, (1 << 63) - 1, -(1 << 63), 0.5, -0.0,
-            float("inf"), 1e308, 5e-324, "", "a", "é", "\0", "x" * chance.choice([10, 300, 70_000]), "\U0001f600", b"", b"\xff",
-            b"\0\xfe" * 40, UUID(int=chance.getrandbits(128)), chance.uniform(-1e9, 1e9),
-            datetime(2000, 2, 29, 23, 59, 59, chance.randrange(10**6), tzinfo=chance.choice([UTC, timezone(timedelta(minutes=-90))])),
+            True,
+            False,
+            0,
+            1,
+            -1,
+            chance.randrange(-(1 << 63), 1 << 63),
+            1 << 53,
+            (1 << 63) - 1,
+            -(1 << 63),
+            0.5,
+            -0.0,
+            float("inf"),
+            1e308,
+            5e-324,
+            "",
+            "a",
+            "é",
+            "\0",
+            "x" * chance.choice([10, 300, 70_000]),
+            "\U0001f600",
+            b"",
+            b"\xff",
+            b"\0\xfe" * 40,
+            UUID(int=chance.getrandbits(128)),
+            chance.uniform(-1e9, 1e9),
+            datetime(
+                2000,
+                2,
+                29,
+                23,
+                59,
+                59,
+                chance.randrange(10**6),
+                tzinfo=chance.choice([UTC, timezone(timedelta(minutes=-90))]),
+            ),
         ]
-    )  # fmt: skip
+    )
 
 
 def odd_leaf(chance):
     """A value that crosses, as something else."""
     return chance.choice(
         [
-            None, float("nan"), datetime(2020, 1, 1), date(2020, 2, 2), time(1, 2), timedelta(1), Decimal("1.5"), Hue.RED,
-            (1, 2), {1, 2}, frozenset("ab"), bytearray(b"x"), memoryview(b"y"), Record(1, [2]), collections.OrderedDict(a=1),
-            collections.Counter("aab"), collections.namedtuple("P", "x")(1), {},
+            None,
+            float("nan"),
+            datetime(2020, 1, 1),
+            date(2020, 2, 2),
+            time(1, 2),
+            timedelta(1),
+            Decimal("1.5"),
+            Hue.RED,
+            (1, 2),
+            {1, 2},
+            frozenset("ab"),
+            bytearray(b"x"),
+            memoryview(b"y"),
+            Record(1, [2]),
+            collections.OrderedDict(a=1),
+            collections.Counter("aab"),
+            collections.namedtuple("P", "x")(1),
+            {},
         ]
-    )  # fmt: skip
+    )
 
 
 def value_of(chance, depth, odd, hostile):
@@ -183,9 +245,15 @@ def value_of(chance, depth, odd, hostile):
 
 def key_of(chance):
     return chance.choice(
-        [f"k{chance.randrange(50)}", chance.randrange(-5, 50), chance.randrange(1 << 62), b"\xff" + bytes([chance.randrange(256)]),
-         chance.uniform(0, 1), "é" * chance.randrange(1, 4)]
-    )  # fmt: skip
+        [
+            f"k{chance.randrange(50)}",
+            chance.randrange(-5, 50),
+            chance.randrange(1 << 62),
+            b"\xff" + bytes([chance.randrange(256)]),
+            chance.uniform(0, 1),
+            "é" * chance.randrange(1, 4),
+        ]
+    )
 
 
 def levels(chance):
@@ -298,6 +366,11 @@ def has_hole(value):
     return isinstance(value, datetime) and (value.tzinfo is None or not 1 < value.year < 9000)
 
 
+def same_copy(value, expected):
+    """Whether it crosses as it did before."""
+    return same(normal(copy_payload(value)), normal(expected))
+
+
 async def one_case(chance, ways):
     """Make a value, send it everywhere; what is wrong."""
     roll = chance.random()
@@ -326,46 +399,26 @@ async def one_case(chance, ways):
             return f"over the wire: {short(once)}, not {short(expected)}"
     found = await ways.all(value)
     wrong = problem_of(expected, refused, found)
-    if wrong is None and before is not None and not refused:
-        if not same(normal(copy_payload(before)), normal(copy_payload(value))):
-            return f"the sender's value was changed: {short(value)}"
+    unchanged = refused or before is None or same(normal(copy_payload(before)), normal(expected))
+    if wrong is None and not (unchanged and (refused or same_copy(value, expected))):
+        return f"the sender's value was changed: {short(value)}"
     return wrong and f"{wrong}\nof {short(value)}"
 
 
-class Watch(logging.Handler):
-    """What is logged by a runtime that is surprised by itself."""
-
-    def emit(self, record):
-        if record.exc_info or record.name.startswith("asyncio"):
-            say("bug", text=f"logged: {logging.Formatter().format(record)}"[:5000])
-
-
-async def run(seed, first, count):
+async def run(seed, numbers):
     """The cases."""
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: say("bug", text=f"event loop: {context}")
-    )
-    logging.getLogger().addHandler(Watch())
+    watch_loop()
     async with Node(APP, quiet_exits=True) as node:
         ways = Ways(node)
-        for case in range(first, first + count):
+        for case in numbers:
             say("start", program=str(case))
             wrong = await one_case(random.Random(f"{seed} payloads {case}"), ways)
             if wrong:
-                say("bug", text=f"case {case}: {wrong}"[:5000])
+                bug(f"case {case}: {wrong}")
                 ways = Ways(node)  # one of them may have ended
             say("end", program=str(case))
     say("peace")
 
 
-def main():
-    """As the watcher calls it."""
-    faulthandler.enable()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.dup2(2, 1)
-    seed, first, count = sys.argv[1:]
-    asyncio.run(run(seed, int(first), int(count)))
-
-
 if __name__ == "__main__":
-    main()
+    asyncio.run(run(*each_case(begin(8 << 30))))

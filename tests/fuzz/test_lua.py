@@ -1,4 +1,4 @@
-"""Lua programs of whatever a program can call, beside honest ones: see programs.py, arena_child.py."""
+"""Lua programs of all that a program can call: see programs.py, and arena_child.py."""
 
 import asyncio
 import json
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.fuzz.children import run_child
-from tests.fuzz.programs import MODULES, Maker, Survey, source, survey_program, words
-from tests.fuzz.programs import SAMPLES
+from tests.fuzz.programs import MODULES, SAMPLES, Maker, Survey, source, survey_program, words
 from tests.fuzz.settings import SECONDS, TIMEOUT, again, cases, chance_of
 
 from procession import Node
@@ -60,7 +59,7 @@ def write(folder, programs):
     (folder / "py_echo.py").write_text("async def main(*args):\n    return list(args)\n")
     (folder / "broken.lua").write_text("return { main = function( }\n")
     for name, lines in programs.items():
-        (folder / f"{name}.lua").write_text(source(name, lines))
+        (folder / f"{name}.lua").write_text(source(lines))
     (folder / "_index.yaml").write_text(manifest(programs))
     (folder / "programs.json").write_text(json.dumps(list(programs)))
 
@@ -155,7 +154,7 @@ def test_whatever_programs_call_the_honest_ones_are_not_harmed(survey, tmp_path)
         print(f"case {case} on {host}: {report.said[-1] if report.said else report.stderr}")
         if bugs:
             least = fight.least(programs, bugs, report.running)
-            texts = "\n\n".join(source(name, lines) for name, lines in least.items())
+            texts = "\n\n".join(source(lines) for name, lines in least.items())
             problem = "\n\n".join(bugs[:5])
             command = again(case, "test_lua.py")
             problems.append(f"on the host {host}: {problem}\n\n{texts}\n{command}")
