@@ -1,4 +1,5 @@
-"""Everything at once: supervised processes over three workers, load, and death at random.
+"""Everything at once: supervised processes over three workers, load, hostile processes among them,
+and death at random.
 
 make chaos                     ten minutes of it; CHAOS_SECONDS=3600 make chaos
 CHAOS_SEED=5 make chaos        the same choices again
@@ -8,9 +9,13 @@ import asyncio
 import gc
 import os
 import random
+import re
 import resource
 import signal
 import time
+from collections import Counter
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -21,7 +26,9 @@ APP = Path(__file__).parent / "chaos"
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "30"))
 SEED = int(os.environ.get("CHAOS_SEED", time.time_ns() % 100_000))
 
-STATIONS, SENDERS, WATCHERS = 200, 12, 6
+STATIONS, SENDERS, WATCHERS, HOSTILE = 200, 12, 6, 11
+HOSTILE_LUA = re.findall(r"^function kinds\.(\w+)", (APP / "hostile.lua").read_text(), re.M)
+HOSTILE_PYTHON = re.findall(r"^async def (?!main)(\w+)", (APP / "hostile.py").read_text(), re.M)
 
 
 async def judge():
@@ -57,6 +64,50 @@ def test_nothing_is_lost_doubled_or_left_behind_when_everything_dies_at_random(c
     assert open_files() <= files
 
 
+class Hostile:
+    """Hostile processes among the others: always as many, whatever becomes of them."""
+
+    def __init__(self, node, chance, names):
+        self.node, self.chance, self.names = node, chance, names
+        self.living = set()
+        self.ended = Counter()
+
+    def refill(self):
+        """Start new ones for those that have ended."""
+        while len(self.living) < HOSTILE:
+            kind, entry = self.chance.choice(
+                [
+                    *((kind, "chaos:hostile_lua") for kind in HOSTILE_LUA),
+                    *((kind, "chaos:hostile_py") for kind in HOSTILE_PYTHON),
+                ]
+            )
+            name = f"hostile-{next(_numbers)}"
+            run = self.node.exec(entry, "chaos:workers", kind, self.names, name=name)
+            ended = asyncio.ensure_future(run)
+            self.living.add((name, ended))
+            ended.add_done_callback(partial(self._end, name, kind))
+
+    def _end(self, name, kind, ended):
+        self.living.discard((name, ended))
+        error = ended.exception()
+        self.ended[kind, "result" if error is None else type(error).__name__] += 1
+
+    async def stop(self):
+        """All end: those that wait, by being told to."""
+        waits = [ended for _, ended in self.living]
+        for name, _ in list(self.living):
+            try:
+                self.node.terminate(name)
+            except NotFound:
+                pass  # it is dead already
+        if waits:
+            _, pending = await asyncio.wait(waits, timeout=60)
+            assert not pending, f"seed {SEED}: {len(pending)} hostile processes have not ended"
+
+
+_numbers = count(1)
+
+
 async def chaos():
     chance = random.Random(SEED)
     names = [f"station-{i}" for i in range(STATIONS)]
@@ -82,11 +133,13 @@ async def chaos():
         seen = set()
         kills = {"processes": 0, "workers": 0}
         await settled(node, names)
+        hostile = Hostile(node, chance, names)
         end = time.monotonic() + SECONDS
         warm, before = time.monotonic() + SECONDS / 3, None
         next_worker = time.monotonic() + 1.0
         while time.monotonic() < end:
             await asyncio.sleep(chance.random() * 0.02)
+            hostile.refill()
             seen |= {one["os_pid"] for one in node.workers()} - {None}
             try:
                 node.terminate(chance.choice(names))
@@ -100,6 +153,7 @@ async def chaos():
                 next_worker = time.monotonic() + 0.5 + 2 * chance.random()
             if before is None and time.monotonic() > warm:
                 before = resident()
+        await hostile.stop()
         sent = sum(await stopped(node, senders))
         await settled(node, names)
         heard = sum(await stopped(node, watchers))
@@ -116,8 +170,10 @@ async def chaos():
         assert growth < 40, f"seed {SEED}: {growth:.0f} MiB more"
         assert kills["workers"] >= SECONDS / 10
         assert heard > 0
+        assert sum(hostile.ended.values()) > SECONDS
         assert sent > 1000
         print(f"seed {SEED}: {kills}, {sent} sent, {heard} exits, {growth:.1f} MiB more")
+        print(f"hostile: {dict(hostile.ended)}")
         seen |= {one["os_pid"] for one in node.workers()} - {None}
     return seen
 

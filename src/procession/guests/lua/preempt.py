@@ -58,8 +58,9 @@ _OUR_INSTRUCTIONS = 499
 """Instructions after which a coroutine is looked at again that is in our own Lua."""
 
 _CLOSE_LOOKS = 200
-"""Instructions of our own Lua that are looked at one by one first: a program whose time goes to what
-we call for it is met there nearly always, and comes back to its own code after some of ours."""
+"""So many instructions of our own Lua are looked at one by one first: a program whose time goes to
+what we call for it is nearly always met there, and comes back to its own code after some of ours.
+"""
 
 _UNEVEN = 64
 """So many more at most, ever different: a loop whose rounds have a divisor of the others as their
