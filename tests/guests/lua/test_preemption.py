@@ -6,7 +6,7 @@ from time import process_time
 import pytest
 from tests.guests.lua.cost import cost_in_stock_lua
 
-from procession import Error, LimitExceeded, Node, ProcessTerminated, time
+from procession import Error, LimitExceeded, Node, ProcessTerminated, process, time
 from procession.guests.lua.preempt import HookGuard
 
 # Some 50 ms of the processor.
@@ -184,6 +184,14 @@ end
 return { main = main }
 """
 
+SAYS_GOODBYE = """
+local function main(parent)
+  local _ <close> = setmetatable({}, { __close = function() process.send(parent, "goodbye") end })
+  process.inbox():receive()
+end
+return { main = main }
+"""
+
 FINE = """
 local function main(...)
   local co = coroutine.wrap(function(...) coroutine.yield(...) end)
@@ -274,7 +282,13 @@ def node(tmp_path_factory):
     """Run an `async def test(node)` on a node with all of them."""
     folder = tmp_path_factory.mktemp("preemption")
     programs = {"ticker": TICKER, "closer": CLOSER, "fine": FINE, "holder": HOLDER, **TOP_LEVELS}
-    programs |= {"torn": TORN, "same": SAME, "everyday": EVERYDAY, "crowd": CROWD}
+    programs |= {
+        "says_goodbye": SAYS_GOODBYE,
+        "torn": TORN,
+        "same": SAME,
+        "everyday": EVERYDAY,
+        "crowd": CROWD,
+    }
     for group, bodies in groups().items():
         programs |= {name_of(group, title): program_of(body) for title, body in bodies.items()}
     lines = ['version: "1.0"', "namespace: app", "entries:"]
@@ -411,6 +425,31 @@ def test_what_is_to_be_closed_at_termination_cannot_loop_for_ever(node):
         return await node.exec("app:fine", "app:short")
 
     assert node(test) == "fine"
+
+
+def test_many_that_loop_when_they_are_closed_do_not_keep_another_from_its_close(node):
+    async def test(node):
+        heard = []
+
+        async def judge():
+            heard.append((await process.inbox().receive()).topic)
+
+        listening = asyncio.ensure_future(node.wait(node.spawn(judge, name="judge")))
+        pids = [node.spawn("app:closer", "app:long") for _ in range(40)]
+        pids.append(node.spawn("app:says_goodbye", "app:long", "judge"))
+        ends = [asyncio.ensure_future(node.wait(pid)) for pid in pids]
+        assert await node.exec("app:ticker", "app:long", 1) == 1  # they wait by now
+        started = process_time()
+        for pid in pids:
+            node.terminate(pid)
+        for end in ends:
+            with pytest.raises(ProcessTerminated):
+                await end
+        await listening
+        assert process_time() - started < 60 * cost_in_stock_lua(A_WHILE)
+        return heard
+
+    assert node(test) == ["goodbye"]
 
 
 def test_whoever_watches_a_process_learns_that_the_step_limit_ended_it(node):
