@@ -334,6 +334,7 @@ class Worker:
             "host": "traffic:workers",
             "count": 1,
             "memory": 0,
+            "secret": "00" * 32,
         }
         self.tell("config", config)
         self.until("ready")
