@@ -55,7 +55,8 @@ class Entries:
             return
         split_reference(entry)
         if self._has_manifest:
-            raise NotFound(f"entry not found: {entry!r} is not in the manifest{self._hint(entry)}")
+            hint = self._hint(entry)
+            raise NotFound(f"entry not found: {entry!r:.200} is not in the manifest{hint}")
         self._sources.check_below(entry)
 
     def load(self, entry: Any, to_execute: bool) -> Program:

@@ -169,6 +169,21 @@ def test_by_default_a_program_reaches_pids_and_no_names(app, host):
     assert app.run(host, f"app:{host}") == "ok"
 
 
+def test_a_name_that_looks_like_a_pid_is_none(app):
+    app.lua("""
+    denied("send to '{bank}'", process.send("{bank}", "hello"))
+    denied("link to '{bank}'", process.link("{bank}"))
+    return "ok"
+    """)
+
+    async def boot():
+        async with Node(app.folder) as node:
+            node.spawn("app:waits", "app:processes", name="{bank}")
+            return await node.exec("app:main")
+
+    assert asyncio.run(boot()) == "ok"
+
+
 @pytest.mark.semantics("14.6")
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_list_for_send_is_all_that_there_is_to_send_to(app, host):
@@ -373,6 +388,11 @@ def test_a_python_entry_has_permissions_if_it_says_some(app, host):
                 told.append(error.details["permission"])
         process.send(pid, "hello")
         process.spawn("app:waits", None)
+        for wrong in ([], 7, None):
+            try:
+                process.send(wrong, "hello")
+            except TypeError as error:
+                assert "a destination is a string" in str(error)
         return told
     """)
     assert app.run(host, entry="app:python") == [

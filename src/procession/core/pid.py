@@ -61,7 +61,9 @@ def split_reference(text: str) -> tuple[str, str]:
     """Split an entry reference at its first colon into namespace and name. SEMANTICS 1.3."""
     namespace, colon, name = text.partition(":")
     if not (colon and namespace and name):
-        raise Invalid(f"{text!r} is no entry reference: write namespace:name, such as 'app:main'")
+        raise Invalid(
+            f"{text!r:.200} is no entry reference: write namespace:name, such as 'app:main'"
+        )
     return namespace, name
 
 

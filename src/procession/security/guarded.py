@@ -28,6 +28,7 @@ class GuardedKernel(Kernel):
     def __init__(self, policy: Policy, **options: Any) -> None:
         super().__init__(**options)
         self._policy = policy
+        self._known = policy.known
 
     def rules_of(self, process: Process | None) -> Rules | None:
         """What a process may do; None: everything."""
@@ -37,8 +38,13 @@ class GuardedKernel(Kernel):
         """Raise PermissionDenied unless a process may do something to another one."""
         if caller is None:
             return
-        rules = self._policy.rules_of(caller)
-        if rules is not None:
+        try:
+            rules = self._known[caller.entry, caller.host]
+        except KeyError:
+            rules = self._policy.rules_of(caller)
+        if rules is None or rules.sends_to_all:
+            return
+        if type(dest) is not str or dest not in rules.known_dests:
             rules.check_send(caller, dest, verb)
 
     def spawn(
@@ -58,7 +64,9 @@ class GuardedKernel(Kernel):
         if rules is not None:
             assert caller is not None
             rules.check_start(caller, entry, host_id, name)
-        return super().spawn(caller, entry, host_id, args, linked, monitored, name=name, **more)
+        return Kernel.spawn(
+            self, caller, entry, host_id, args, linked, monitored, name=name, **more
+        )
 
     def upgrade(self, caller: Process, entry: Any, args: tuple[Any, ...]) -> Any:
         """Go on as another program."""
@@ -76,8 +84,9 @@ class GuardedKernel(Kernel):
         reply_to: ReplyTo | None = None,
     ) -> Peer:
         """Deliver a message."""
-        self.check_send(caller, dest)
-        return super().send(caller, dest, topic, values, reply_to)
+        if caller is not None:
+            self.check_send(caller, dest)
+        return Kernel.send(self, caller, dest, topic, values, reply_to)
 
     async def call(
         self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from procession.core.host import Host
     from procession.core.kernel import Kernel
     from procession.core.process import Process
     from procession.manifest.entry import Entry
@@ -34,6 +35,8 @@ KEYS = Permissions.__struct_fields__
 ANY_PID = "{*}"
 _FUNCTIONS = ("function.lua", "function.py")
 _LONGEST = 200
+_DESTS = 1000
+_PROGRAMS = 1000
 _PLAIN = re.compile(r"[A-Za-z0-9_.-][A-Za-z0-9_.:*-]*")
 
 
@@ -74,16 +77,15 @@ class Rules:
         self._entry = entry
         self._policy = policy
         self._patterns = {key: [Pattern(one) for one in getattr(permissions, key)] for key in KEYS}
-        self._sends_to_all = self._allows("send", "")
+        self.sends_to_all = self._allows("send", "")
+        self._startable: set[str] = set()
+        self.known_dests: set[str] = set()
+        """PIDs and names that a pattern for `send` allows, whoever they belong to."""
 
     def check_start(self, me: Process, entry: object, host: str | None, name: str | None) -> None:
         """To start, or to become, an entry, on a host, and to give it a name."""
-        declared = self._policy.entries.get(entry) if isinstance(entry, str) else None
-        if declared is not None:  # else it is code of a Python program, or refused anyhow
-            is_function = declared.kind in _FUNCTIONS
-            key, verb = ("funcs", "call") if is_function else ("spawn", "start")
-            if not self._allows(key, declared.id):
-                raise self._denied(key, declared.id, f"{verb} {declared.id}")
+        if isinstance(entry, str) and entry not in self._startable:
+            self._check_entry(entry)
         if isinstance(host, str) and host != me.host.id:
             is_host = host in self._policy.entries  # else it is not found
             if is_host and not self._allows("hosts", host):
@@ -91,14 +93,32 @@ class Rules:
         if isinstance(name, str):
             self.check_name(name, "give a process the name")
 
+    def _check_entry(self, id: str) -> None:
+        declared = self._policy.entries.get(id)
+        if declared is None:  # code of a Python program; or refused for what it is
+            return
+        is_function = declared.kind in _FUNCTIONS
+        key, verb = ("funcs", "call") if is_function else ("spawn", "start")
+        if not self._allows(key, id):
+            raise self._denied(key, id, f"{verb} {id}")
+        self._startable.add(id)
+
     def check_send(self, me: Process, dest: object, verb: str) -> None:
         """To do something to a process, by its PID or a name."""
-        if self._sends_to_all or not isinstance(dest, str) or dest == me.pid:
+        if self.sends_to_all or not isinstance(dest, str) or dest == me.pid:
             return
-        if self._allows("send", dest):
+        if dest in self.known_dests:
+            return
+        is_pid = parse_pid(dest) is not None
+        # A name that only looks like a PID is not meant by a pattern for these.
+        if self._allows("send", dest) and (is_pid or not dest.startswith("{")):
+            if len(self.known_dests) >= _DESTS:
+                self.known_dests.clear()
+            if len(dest) <= _LONGEST:
+                self.known_dests.add(dest)
             return
         kernel = me.kernel
-        if parse_pid(dest) is not None:
+        if is_pid:
             allowed = self._allows_a_name_of(dest, kernel)
         else:  # if it may look the name up, it may do what it may do to the PID
             allowed = self._allows("names", dest)
@@ -160,21 +180,20 @@ class Policy:
     def __init__(self, manifest: Manifest) -> None:
         self.entries: Mapping[str, Entry] = manifest.entries
         self._root: Path = manifest.root
-        self._known: dict[tuple[str, str], Rules | None] = {}
+        self.known: dict[tuple[str, Host], Rules | None] = {}
+        """What `rules_of` has found, by entry and host."""
 
     def rules_of(self, process: Process) -> Rules | None:
         """Those of what a process runs now; None: it may do everything."""
-        key = (process.entry, process.host.id)
-        try:
-            return self._known[key]
-        except KeyError:
-            if key[0] not in self.entries:  # code of a Python program: any number of names
-                return None
-            rules = self._known[key] = self._rules(*key)
-            return rules
+        key = (process.entry, process.host)
+        if key not in self.known:
+            if len(self.known) >= _PROGRAMS:  # functions of Python come and go
+                self.known.clear()
+            self.known[key] = self._rules(process.entry, process.host.id)
+        return self.known[key]
 
     def _rules(self, entry_id: str, host_id: str) -> Rules | None:
-        entry = self.entries[entry_id]
+        entry = self.entries.get(entry_id)
         permissions = permissions_of(entry, self.entries.get(host_id))
         if permissions is None or not isinstance(entry, Code):
             return None

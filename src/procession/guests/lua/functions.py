@@ -169,15 +169,16 @@ class Functions(Part):
         kernel = self.kernel
         if not isinstance(kernel, GuardedKernel):
             return send
+        scheduler, as_text, check_send = kernel.scheduler, self._text, kernel.check_send
 
         def guarded(dest: bytes, topic: bytes, value: Any = None) -> Any:
-            me = self.me()
+            strand: Any = scheduler.current
             try:
                 if type(dest) is bytes:  # else it is refused as what it is
-                    kernel.check_send(me, self._text(dest))
+                    check_send(strand.process, as_text(dest))
             except Error as error:
                 if is_copy:
-                    me.state.dropped.append(value)
+                    strand.state.dropped.append(value)
                 return self.refused(error)
             return send(dest, topic, value)
 
