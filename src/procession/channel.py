@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from procession.core import channel as _core
-from procession.core.channel import Channel, ReceiveCase, ReceiveChannel, Selected, SendCase
+from procession.core import select as _core
+from procession.core.case import ReceiveCase, Selected, SendCase
+from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import ChannelClosed, Invalid
 from procession.current import current, current_scheduler
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procession.core.channel import ANSWERED, CLOSED, EMPTY
+from procession.core.case import ANSWERED, CLOSED, EMPTY
 from procession.core.errors import Invalid, LimitExceeded
 from procession.core.host import Host
 from procession.core.mailbox import Mailbox
@@ -20,11 +20,11 @@ class Receiver:
     got = EMPTY
 
     def __init__(self, channel):
-        self.channel = channel
+        self.channel = self.parked = channel
         channel.enlist(self)
 
     def wake(self, value):
-        self.got = value
+        self.got, self.parked = value, None
 
     def give_back(self):
         self.channel.restore(self.got, self.turn)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procession.core.channel import Channel, select
+from procession.core.channel import Channel
 from procession.core.errors import Internal
 from procession.core.lane import SystemLane
 from procession.core.scheduler import PARKED, SLICE, TURN, Scheduler, Strand
+from procession.core.select import select
 
 
 class HandClock:
@@ -494,6 +495,9 @@ class Victim:
         self.log.append((self.name, str(error)))
         if self.fails:
             raise KeyboardInterrupt
+
+    def crashed(self, exc):
+        raise exc
 
 
 def test_the_system_lane_goes_ahead_of_all_that_were_ready_before(bench):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procession.core.alarm import Ticker, Timer
-from procession.core.channel import EMPTY
+from procession.core.case import EMPTY
 from procession.core.errors import ChannelClosed
 from procession.core.scheduler import Scheduler
 from procession.core.timers import TimerQueue

@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 CALLER_GONE = "the caller of exec has gone"
 """The message of the error with which a process ends whose result nobody waits for any more."""
 
+TAKEN_BACK = "its spawn has failed"
+"""The message of the error with which a process ends that nobody is to hear of."""
+
 
 class Awaited:
     """A strand that waits for one outcome: what every wait for somebody else has in common."""
 
-    __slots__ = ("__weakref__", "_strand", "settled")
+    __slots__ = ("__weakref__", "_strand")
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._strand: Strand = scheduler.strand()
-        self.settled = False
 
     def settle(self, outcome: Any) -> bool:
         """End the wait; False if it has ended before."""
-        if self.settled:
+        if self._strand.parked is not self:
             return False
-        self.settled = True
         self._strand.wake(outcome)
         return True
 
     def withdraw(self, strand: object) -> None:
         """The strand was interrupted: whatever comes is too late."""
-        self.settled = True
 
     def restore(self, value: object, turn: Any = 0) -> None:
         """The strand was interrupted after the outcome had come: it is lost with the call."""

@@ -1,7 +1,8 @@
-"""Channels and select: how the coroutines of one process wait for values. SEMANTICS 4.
+"""Channels: how the coroutines of one process wait for values. SEMANTICS 4.
 
 The rules stand here once. `take`, `put`, `enlist`, `withdraw` and `restore` never wait and are
-what a guest binds to; `receive`, `send` and `select` compose them into waits for Python.
+what a guest binds to; `receive`, `send` and `select` (see select.py) compose them into waits for
+Python.
 
 Invariants of a channel, between any two calls:
   - receivers wait only while nothing is buffered, no sender waits, and it is open;
@@ -9,6 +10,10 @@ Invariants of a channel, between any two calls:
 A waiter is anything with `wake(value)`: a strand, or one arm of a select. The first waiting
 receiver has a slot of its own, since most channels never have a second and an idle process
 should not pay for a queue.
+
+An exception may strike between any two instructions. So whoever waits here is who is `parked` here:
+others among the receivers and senders are passed over. A value is handed over first, and only then
+is its receiver taken off; what takes the deepest call comes before anything is changed.
 """
 
 from __future__ import annotations
@@ -16,42 +21,28 @@ from __future__ import annotations
 from bisect import bisect
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from procession.core.errors import ChannelClosed, Invalid
-from procession.core.scheduler import Scheduler, Strand, Token
+from procession.core.case import (
+    ANSWERED,
+    CLOSED,
+    EMPTY,
+    ReceiveCase,
+    SendCase,
+    send_on_closed,
+)
+from procession.core.errors import ChannelClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+
+    from procession.core.case import SendWaiter, Waiter
+    from procession.core.scheduler import Scheduler, Strand
 
 T = TypeVar("T")
 
-EMPTY = Token("EMPTY")
-"""`take` found nothing: a receiver would have to wait."""
-
 turns = count(1)
 """Numbers the values that leave channels, so that those that come back find their order again."""
-
-CLOSED = Token("CLOSED")
-"""The channel is closed, and there is nothing left to take."""
-
-ANSWERED: Any = Token("ANSWERED")
-"""What decoding gives for a value that needs no receiver any more: see TopicChannel."""
-
-
-class Waiter(Protocol):
-    """Who waits at a channel."""
-
-    turn: Any
-
-    def wake(self, value: Any, /) -> None:
-        """End the wait: a receiver gets the value or CLOSED, a sender None or CLOSED."""
-
-
-class SendWaiter(Waiter, Protocol):
-    """Who waits at a channel for its value to be taken."""
-
-    value: Any
 
 
 class ReceiveChannel(Generic[T]):
@@ -88,7 +79,7 @@ class ReceiveChannel(Generic[T]):
         """
         scheduler = self._scheduler
         while True:
-            if self._buffer or self._senders or self.closed:
+            if self._buffer or (self._senders and self.has_sender()) or self.closed:
                 scheduler.credit -= 1
                 if scheduler.credit < 0 and scheduler.is_turn_over():
                     turn = self.next_turn()
@@ -120,10 +111,9 @@ class ReceiveChannel(Generic[T]):
 
         Closing again does nothing.
         """
-        if not self.closed:
-            self.closed = True
-            while self._receiver is not None:
-                self._next_receiver().wake(CLOSED)
+        self.closed = True
+        while (receiver := self._first_receiver()) is not None:
+            self._hand(receiver, CLOSED, next(turns))
 
     def __aiter__(self) -> ReceiveChannel[T]:
         return self
@@ -159,8 +149,11 @@ class ReceiveChannel(Generic[T]):
 
     def push(self, value: Any) -> None:
         """Hand a value to the receiver that has waited longest, or keep it for the next one."""
-        if self._receiver is not None:
-            self._next_receiver().wake(value)
+        receiver = self._receiver
+        if receiver is not None and (
+            receiver.parked is self or (receiver := self._first_receiver()) is not None
+        ):
+            self._hand(receiver, value, next(turns))
         else:
             if self._buffer is None:
                 self._buffer = deque()
@@ -168,7 +161,7 @@ class ReceiveChannel(Generic[T]):
 
     def enlist(self, waiter: Waiter) -> None:
         """Queue a receiver. Only after `take` gave EMPTY."""
-        if self._receiver is None:
+        if self._first_receiver() is None:
             self._receiver = waiter
         else:
             if self._more_receivers is None:
@@ -178,7 +171,7 @@ class ReceiveChannel(Generic[T]):
     def withdraw(self, waiter: Waiter) -> None:
         """Take a receiver off the queue, if it is there."""
         if self._receiver is waiter:
-            self._next_receiver()
+            self._drop_first()
         elif self._more_receivers:
             _discard(self._more_receivers, waiter)
 
@@ -190,10 +183,9 @@ class ReceiveChannel(Generic[T]):
         """
         if value is CLOSED:
             return
-        if self._receiver is not None:
-            waiter = self._next_receiver()
-            waiter.turn = turn
-            waiter.wake(value)
+        receiver = self._first_receiver()
+        if receiver is not None:
+            self._hand(receiver, value, turn)
             return
         if self._buffer is None:
             self._buffer = deque()
@@ -203,12 +195,40 @@ class ReceiveChannel(Generic[T]):
         self._returned.insert(place, turn)
         self._buffer.insert(place, value)
 
-    def _next_receiver(self) -> Waiter:
-        """Take out the receiver that has waited longest. Only if there is one."""
-        waiter: Waiter = self._receiver  # type: ignore[assignment]
-        self._receiver = self._more_receivers.popleft() if self._more_receivers else None
-        waiter.turn = next(turns)
-        return waiter
+    def has_sender(self) -> bool:
+        """Whether somebody waits to send. Only if there are any senders."""
+        return self._first_sender() is not None
+
+    def _first_receiver(self) -> Waiter | None:
+        """The receiver that has waited longest. Those that wait no longer are taken off."""
+        while (receiver := self._receiver) is not None and receiver.parked is not self:
+            self._drop_first()
+        return receiver
+
+    def _first_sender(self) -> SendWaiter | None:
+        """The sender that has waited longest. Those that wait no longer are taken off."""
+        senders = self._senders
+        while senders:
+            if senders[0].parked is self:
+                return senders[0]
+            del senders[0]
+        return None
+
+    def _hand(self, receiver: Waiter, value: Any, turn: Any) -> None:
+        """Give the first receiver a value."""
+        receiver.turn = turn
+        receiver.wake(value)
+        if self._receiver is receiver:  # the arm of a select has left by itself
+            self._drop_first()
+
+    def _drop_first(self) -> None:
+        """Take off the first receiver."""
+        more = self._more_receivers
+        if more:
+            self._receiver = more[0]  # for a moment it is there twice: better than not at all
+            del more[0]
+        else:
+            self._receiver = None
 
 
 class Channel(ReceiveChannel[T]):
@@ -235,7 +255,7 @@ class Channel(ReceiveChannel[T]):
         sending = Sending(self, strand, value)
         self.enlist_sender(sending)
         if await strand.park(sending) is CLOSED:
-            raise _send_on_closed()
+            raise send_on_closed()
 
     def case_send(self, value: T) -> SendCase[T]:
         """Sending this value as a case of a select."""
@@ -247,26 +267,44 @@ class Channel(ReceiveChannel[T]):
         Closing again does nothing.
         """
         super().close()
-        while self._senders:  # one by one: a select withdraws its other arms from the queue
-            self._senders.popleft().wake(CLOSED)
+        while (sending := self._first_sender()) is not None:
+            self._settle(sending, CLOSED)
 
     def take(self) -> Any:
         """The next value without waiting, or EMPTY, or CLOSED."""
-        value = super().take()
-        if self._senders and (value is EMPTY or self.buffered < self.capacity):
-            sending = self._senders.popleft()
-            if value is EMPTY:
-                value = sending.value
-            else:
-                self.push(sending.value)
-            sending.wake(None)
-        return value
+        sending = self._first_sender() if self._senders else None
+        if sending is None:
+            return super().take()
+        buffer = self._buffer
+        if not buffer:
+            value = sending.value
+            self._settle(sending, None)
+            return value
+        buffered = len(buffer)
+        if buffered <= self.capacity:
+            try:
+                buffer.append(sending.value)
+                self._settle(sending, None)
+            except BaseException:
+                if sending.parked is self and len(buffer) > buffered:
+                    buffer.pop()
+                raise
+        return super().take()
+
+    def _settle(self, sending: SendWaiter, outcome: Any) -> None:
+        """Tell the first sender that its value was taken (None) or that the channel is CLOSED."""
+        sending.wake(outcome)
+        senders = self._senders
+        if senders and senders[0] is sending:  # the arm of a select has left by itself
+            del senders[0]
 
     def put(self, value: T) -> bool:
         """Send without waiting; False if that is not possible now. Raises ChannelClosed."""
         if self.closed:
-            raise _send_on_closed()
-        if self._receiver is None and self.buffered >= self.capacity:
+            raise send_on_closed()
+        if self.buffered >= self.capacity and (
+            self._receiver is None or self._first_receiver() is None
+        ):
             return False
         self.push(value)
         return True
@@ -294,6 +332,11 @@ class Sending:
         self.value = value
         self.turn = 0
 
+    @property
+    def parked(self) -> Any:
+        """The channel at which it still waits."""
+        return self.channel if self.strand.parked is self else None
+
     def wake(self, value: Any) -> None:
         """The value was taken (None) or the channel was closed (CLOSED)."""
         self.strand.wake(value)
@@ -304,186 +347,6 @@ class Sending:
 
     def restore(self, value: Any, turn: Any = 0) -> None:
         """The sender was interrupted after its value had been taken: it stays sent."""
-
-
-class ReceiveCase(Generic[T]):
-    """A receive that a select may choose."""
-
-    __slots__ = ("channel",)
-
-    def __init__(self, channel: ReceiveChannel[T]) -> None:
-        self.channel = channel
-
-    def attempt(self) -> Any:
-        """Do it without waiting: the value, CLOSED, or EMPTY if it would wait."""
-        return self.channel.take()
-
-    def enlist(self, arm: _Arm) -> None:
-        """Wait at the channel."""
-        self.channel.enlist(arm)
-
-    def withdraw(self, arm: _Arm) -> None:
-        """Wait no longer."""
-        self.channel.withdraw(arm)
-
-    def restore(self, value: Any, turn: Any = 0) -> None:
-        """Give back what was received."""
-        self.channel.restore(value, turn)
-
-    def outcome(self, value: Any) -> Selected[Any]:
-        """What the select returns for this case."""
-        if value is CLOSED:
-            return Selected(self.channel, None, ok=False)
-        decode = self.channel._decode
-        return Selected(self.channel, value if decode is None else decode(value), ok=True)
-
-
-class SendCase(Generic[T]):
-    """A send that a select may choose."""
-
-    __slots__ = ("channel", "value")
-
-    def __init__(self, channel: Channel[T], value: T) -> None:
-        self.channel = channel
-        self.value = value
-
-    def attempt(self) -> Any:
-        """Do it without waiting: None, or EMPTY if it would wait. Raises ChannelClosed."""
-        return None if self.channel.put(self.value) else EMPTY
-
-    def enlist(self, arm: _Arm) -> None:
-        """Wait at the channel."""
-        arm.value = self.value
-        self.channel.enlist_sender(arm)
-
-    def withdraw(self, arm: _Arm) -> None:
-        """Wait no longer."""
-        self.channel.withdraw_sender(arm)
-
-    def restore(self, value: Any, turn: Any = 0) -> None:
-        """A value that was taken stays sent."""
-
-    def outcome(self, value: Any) -> Selected[Any]:
-        """What the select returns for this case."""
-        if value is CLOSED:
-            raise _send_on_closed()
-        return Selected(self.channel, self.value, ok=True)
-
-
-class Selected(Generic[T]):
-    """How a select ended: the channel, the value received or sent, and `ok` (False: it was closed).
-
-    With `default`, nothing was ready: there is no channel.
-    """
-
-    __slots__ = ("channel", "default", "ok", "value")
-
-    def __init__(
-        self,
-        channel: ReceiveChannel[Any] | None,
-        value: T,
-        *,
-        ok: bool,
-        default: bool = False,
-    ) -> None:
-        self.channel = channel
-        self.value = value
-        self.ok = ok
-        self.default = default
-
-    def __repr__(self) -> str:
-        if self.default:
-            return "<Selected default>"
-        return f"<Selected {self.value!r} from {self.channel!r}, ok={self.ok}>"
-
-
-Case = ReceiveCase[Any] | SendCase[Any]
-
-
-class Selecting:
-    """A strand that waits at several channels; the first that wakes an arm wins."""
-
-    __slots__ = ("arms", "strand")
-
-    def __init__(self, strand: Strand, cases: Iterable[Case]) -> None:
-        self.strand = strand
-        self.arms = [_Arm(self, case) for case in cases]
-        for arm in self.arms:
-            arm.case.enlist(arm)
-
-    def withdraw(self, strand: Strand | None = None) -> None:
-        """Leave no arm at any channel (SEMANTICS 4.6)."""
-        for arm in self.arms:
-            arm.case.withdraw(arm)
-
-    def restore(self, value: tuple[Case, Any], turn: Any = 0) -> None:
-        """The strand was interrupted after an arm had won."""
-        case, got = value
-        case.restore(got, turn)
-
-
-class _Arm:
-    """One case of a waiting select, as the waiter at its channel."""
-
-    __slots__ = ("case", "selecting", "turn", "value")
-
-    def __init__(self, selecting: Selecting, case: Case) -> None:
-        self.selecting = selecting
-        self.case = case
-        self.value: Any = None
-        self.turn = 0
-
-    def wake(self, value: Any) -> None:
-        self.selecting.withdraw()
-        self.selecting.strand.turn = self.turn
-        self.selecting.strand.wake((self.case, value))
-
-
-async def select(
-    scheduler: Scheduler, entries: tuple[object, ...], *, default: bool = False
-) -> Selected[Any]:
-    """Wait until one case can go on, and let it: see `procession.channel.select`."""
-    cases = [_as_case(entry, index) for index, entry in enumerate(entries)]
-    if not cases and not default:
-        raise Invalid("select needs at least one case, or it would wait for ever")
-    while True:
-        selected = await _select(scheduler, cases, default)
-        if selected.value is not ANSWERED:
-            return selected
-
-
-async def _select(scheduler: Scheduler, cases: list[Case], default: bool) -> Selected[Any]:
-    for case in cases:
-        turn = case.channel.next_turn()
-        value = case.attempt()
-        if value is not EMPTY:
-            scheduler.credit -= 1
-            if scheduler.credit < 0 and scheduler.is_turn_over():
-                await scheduler.repay(case, value, turn)
-            return case.outcome(value)
-    if default:
-        scheduler.credit -= 1  # whoever only asks, again and again, has a turn like any other
-        if scheduler.credit < 0 and scheduler.is_turn_over():
-            await scheduler.repay()
-        return Selected(None, None, ok=True, default=True)
-    strand = scheduler.strand()
-    chosen, value = await strand.park(Selecting(strand, cases))
-    return cast("Case", chosen).outcome(value)
-
-
-def _as_case(entry: object, index: int) -> Case:
-    if isinstance(entry, ReceiveChannel):
-        return ReceiveCase(entry)
-    if isinstance(entry, (ReceiveCase, SendCase)):
-        return entry
-    raise Invalid(
-        f"select case {index + 1} is of type {type(entry).__name__}: give a channel, "
-        "ch.case_receive() or ch.case_send(value)"
-    )
-
-
-def _send_on_closed() -> ChannelClosed:
-    return ChannelClosed("send on closed channel")
 
 
 def _discard(queue: deque[Any], waiter: object) -> None:

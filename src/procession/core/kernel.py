@@ -16,7 +16,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from procession.core import links
-from procession.core.call import CALLER_GONE, PendingCall, Waiting
+from procession.core.call import CALLER_GONE, TAKEN_BACK, PendingCall, Waiting
+from procession.core.deadlines import Deadlines
 from procession.core.errors import (
     Canceled,
     Error,
@@ -36,6 +37,8 @@ from procession.core.pid import parse_pid, serial_base
 from procession.core.process import Process, terminated
 from procession.core.readiness import Readiness
 from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
+from procession.core.stack import check_stack
+from procession.core.user_code import call_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
     from procession.core.message import ReplyTo
     from procession.core.peer import Peer
     from procession.core.process import Program
-    from procession.core.timers import Timer
 
 _PROGRAMS = 1024
 
@@ -86,7 +88,7 @@ class Kernel:
         self.names = NameRegistry()
         self.readiness = Readiness()
         self.leaving: dict[Process, None] = {}  # those that have begun to end: see AllEnded
-        self._deadlines: dict[Process, Timer] = {}
+        self.deadlines = Deadlines(self.scheduler)
         self._on_failure = on_failure
         self._serial = count(1) if serials is None else serials
         self.exchange: Exchange | None = None
@@ -151,6 +153,9 @@ class Kernel:
             if host.population >= host.room:
                 host.refuse()
             copies = copy_items(args, "arguments") if args else args
+            scheduler = self.scheduler
+            if name is not None or heritage is not None or not scheduler.awake:
+                check_stack()  # else nothing below nests deeper than `start`
             serial = next(self._serial)
             if (
                 serial > 0xFFFF
@@ -159,20 +164,41 @@ class Kernel:
             else:
                 pid = f"{host.pid_prefix}0x{serial:05x}}}"
             started = program.start(self, host, pid, copies)
-            self.processes[pid] = process = started
-            host.population += 1
-            scheduler = self.scheduler
-            scheduler.ready.append(started)
-            if not scheduler.awake:
-                scheduler.rouse()
-            if heritage is not None or name is not None:
-                self._introduce(started, name, keeper, heritage)
+            try:
+                self.processes[pid] = process = started
+                host.population += 1
+                scheduler.ready.append(started)
+                if not scheduler.awake:
+                    scheduler.rouse()
+                if heritage is not None or name is not None:
+                    self._introduce(started, name, keeper, heritage)
+                if monitored and caller is not None:
+                    links.monitor(caller, started)
+                if linked and caller is not None:
+                    links.link(caller, started)
+            except BaseException:
+                self.take_back(caller, started)
+                raise
+            return started
         if caller is not None:
             if monitored:
                 links.monitor(caller, process)
             if linked:
                 links.link(caller, process)
         return process
+
+    def take_back(self, parent: Process | None, child: Peer) -> None:
+        """Undo a spawn, before the child has run any of main: nobody hears of it."""
+        if parent is not None:
+            links.unmonitor(parent, child.pid)
+            links.unlink(parent, child.pid)
+        if isinstance(child, Process):
+            if child.pid not in self.processes:  # it was not counted yet
+                self.processes[child.pid] = child
+                child.host.population += 1
+            child.kill(Canceled(TAKEN_BACK))
+        else:
+            child.doom(Canceled(TAKEN_BACK))
 
     def _spawn_away(self, host: Host, order: SpawnOrder) -> Peer | None:
         assert host.pool is not None
@@ -191,12 +217,16 @@ class Kernel:
         if host.population >= host.room:
             host.refuse()
         process = program.start(self, host, pid, order.args)
-        self.processes[pid] = process
-        host.population += 1
-        self.scheduler.ready.append(process)
-        self.scheduler.rouse()
-        self.names.born(process)
-        self._introduce(process, order.name, order.parent, order.heritage)
+        try:
+            self.processes[pid] = process
+            host.population += 1
+            self.scheduler.ready.append(process)
+            self.scheduler.rouse()
+            self.names.born(process)
+            self._introduce(process, order.name, order.parent, order.heritage)
+        except BaseException:
+            self.take_back(None, process)
+            raise
 
     def _introduce(
         self,
@@ -209,11 +239,7 @@ class Kernel:
         if heritage is not None:
             process.inherit(heritage)
         if name is not None:
-            try:
-                self.names.register(name, process, keeper)
-            except Error:
-                process.kill(terminated())
-                raise
+            self.names.register(name, process, keeper)
 
     def upgrade(self, caller: Process, entry: Any, args: tuple[Any, ...]) -> Any:
         """What a process has to wait for to go on as another program. See `process.upgrade`."""
@@ -265,22 +291,22 @@ class Kernel:
         """
         if error is None and result is not None:
             try:
-                result = copy_payload(result, "result")
+                result = call_user(copy_payload, result, "result")
             except Invalid as invalid:
                 result, error = None, invalid
+            except BaseException as exc:  # a property or an iterator has raised it, or was struck
+                result, error = None, process.error_of(exc)
         process.thread = None
-        del self.processes[process.pid]
-        process.host.population -= 1
+        if process.pid in self.processes:  # else an end that was cut short goes on
+            del self.processes[process.pid]
+            process.host.population -= 1
         if process.names:
             self.names.release(process)
         if self.leaving:
             self.leaving.pop(process, None)
         if self.readiness.known:
             self.readiness.forget(process.pid)
-        if self._deadlines:
-            deadline = self._deadlines.pop(process, None)
-            if deadline is not None:
-                deadline.cancel()
+        self.deadlines.forget(process)
         exit = Event(EXIT, process.pid, self._wall(), result, error)
         noticed = links.sever(process, exit) or noticed
         if error is not None and self._on_failure is not None:
@@ -428,21 +454,6 @@ class Kernel:
             raise TypeError(f"a reason is a string, not {type(reason).__name__}")
         sender = None if caller is None else caller.pid
         self.resolve(dest).ask_to_stop(sender, reason, deadline, or_end)
-
-    def set_deadline(self, process: Process, deadline: float, cleanup: float | None = None) -> None:
-        """Terminate a process in so many seconds, unless that is to be done earlier anyhow.
-
-        For `cleanup` see `doom`.
-        """
-        timer = self._deadlines.get(process)
-        when = self.scheduler.clock.monotonic() + deadline
-        if timer is not None:
-            if timer.when <= when:
-                return
-            timer.cancel()
-        self._deadlines[process] = self.scheduler.call_at(
-            when, lambda: self.doom(process, terminated(), cleanup)
-        )
 
     def terminate(self, caller: Process | None, dest: str, cleanup: float | None = None) -> None:
         """End a process at its next wait; for `cleanup` see `doom`. SEMANTICS 10.2."""

@@ -45,10 +45,14 @@ class SystemLane(Strand):
             for _ in range(_DEATHS_PER_STEP):
                 if not doomed:
                     break
-                process, error, cleanup = doomed.popleft()
+                process, error, cleanup = doomed[0]
                 if process.alive:
                     scheduler.current = process
-                    process.kill(error, cleanup)
+                    try:
+                        process.kill(error, cleanup)
+                    except BaseException as exc:
+                        process.crashed(exc)
+                doomed.popleft()
         finally:
             self._queued = False  # only now: a death that dooms another adds to this step
             if doomed:
@@ -56,6 +60,6 @@ class SystemLane(Strand):
 
     def _queue(self) -> None:
         if not self._queued:
-            self._queued = True
             self.scheduler.ready.appendleft(self)
-            self.scheduler.rouse()
+            self._queued = True
+        self.scheduler.rouse()

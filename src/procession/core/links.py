@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from procession.core.errors import AlreadyExists
+from procession.core.stack import check_stack
 
 if TYPE_CHECKING:
     from procession.core.event import Event
@@ -39,42 +40,54 @@ def monitor(process: Peer, target: Peer) -> None:
         process.monitoring = {}
     elif target.pid in process.monitoring:
         raise AlreadyExists(f"{target.pid} is already monitored")
-    process.monitoring[target.pid] = target
-    if target.watcher is None:  # as `watch` does, without the call: every monitored spawn is here
-        target.watcher = process
+    if target.watcher is None and not target.away:
+        target.watcher = process  # as `watch` does, without the call: every monitored spawn is here
     else:
+        check_stack()
         watch(process, target)
+    process.monitoring[target.pid] = target
 
 
 def unmonitor(process: Peer, pid: str) -> None:
     """Undo a monitor, if it still stands."""
     if process.monitoring:
-        target = process.monitoring.pop(pid, None)
+        target = process.monitoring.get(pid)
         if target is not None:
+            check_stack()
             unwatch(process, target)
+            process.monitoring.pop(pid, None)
 
 
 def link(one: Peer, other: Peer) -> None:
     """Tie two processes; again, or to itself, does nothing."""
     if one is other:
         return
+    if other.away:
+        check_stack()
     if one.links is None:
         one.links = {}
     if other.links is None:
         other.links = {}
-    one.links[other.pid] = other
-    other.links[one.pid] = one
-    if other.away:
-        other.linked(one)
+    try:
+        one.links[other.pid] = other
+        other.links[one.pid] = one
+        if other.away:
+            other.linked(one)
+    except BaseException:
+        one.links.pop(other.pid, None)
+        other.links.pop(one.pid, None)
+        raise
 
 
 def unlink(one: Peer, pid: str) -> None:
     """Undo a link, if it still stands."""
     if one.links:
-        other = one.links.pop(pid, None)
+        other = one.links.get(pid)
         if other is not None:
+            check_stack()
             assert other.links is not None
-            del other.links[one.pid]
+            other.links.pop(one.pid, None)
+            one.links.pop(pid, None)
             if other.away:
                 other.unlinked(one)
 
@@ -92,22 +105,31 @@ def sever(process: Peer, exit: Event) -> bool:
     """Untie a process that has ended and tell whom it concerns; True if that was anybody.
 
     First EXIT to every monitor, then, if it failed, LINK_DOWN to every link (SEMANTICS 7.2, 8.4).
+    If it is cut short, it can be called again: whoever has been told is no longer among the ties.
     """
     if process.monitoring:
         for target in process.monitoring.values():
             unwatch(process, target)
         process.monitoring = None
+    noticed = False
     watcher, more_watchers, links = process.watcher, process.more_watchers, process.links
-    process.watcher = process.more_watchers = process.links = None
     if watcher is not None:
+        noticed = True
         watcher.down(exit)
-    for another in more_watchers or ():
+        process.watcher = None
+    while more_watchers:
+        noticed = True
+        another = next(iter(more_watchers))
         another.down(exit)
+        more_watchers.pop(another, None)
     if links:
+        noticed = noticed or exit.error is not None
         for peer in links.values():
             assert peer.links is not None
-            del peer.links[process.pid]
-        for peer in links.values():
+            peer.links.pop(process.pid, None)
+        while links:
+            pid, peer = next(iter(links.items()))
             if exit.error is not None or peer.away:  # its home has to untie the two
                 peer.link_down(exit)
-    return bool(watcher or more_watchers or (links and exit.error is not None))
+            links.pop(pid, None)
+    return noticed

@@ -18,11 +18,13 @@ from weakref import WeakSet
 
 import msgspec
 
-from procession.core.channel import ANSWERED, CLOSED, EMPTY, ReceiveChannel
+from procession.core.case import ANSWERED, CLOSED, EMPTY
+from procession.core.channel import ReceiveChannel
 from procession.core.errors import Conflict, Invalid, LimitExceeded, NotFound
 from procession.core.event import Event
 from procession.core.message import Message, ReplyTo, check_topic
 from procession.core.payload import NATIVE_TYPES
+from procession.core.stack import check_stack
 from procession.core.weight import SMALL, WEIGHTLESS, weigh, weigh_small
 
 if TYPE_CHECKING:
@@ -68,10 +70,12 @@ class _MailboxChannel(ReceiveChannel[T]):
         """The next message or payload without waiting, or EMPTY, or CLOSED."""
         if not self._buffer:
             return CLOSED if self.closed else EMPTY
-        _, sender, topic, payload, reply_to, weight = self._buffer.popleft()
+        _, sender, topic, payload, reply_to, weight = self._buffer[0]
+        value = Message(sender, topic, payload, reply_to) if self.as_messages else payload
+        self._buffer.popleft()  # only now: nothing may be taken that nobody gets
         if weight and not self.detached:
             self._mailbox.weight -= weight
-        return Message(sender, topic, payload, reply_to) if self.as_messages else payload
+        return value
 
     def next_turn(self) -> Any:
         """The letter that `take` would open."""
@@ -113,9 +117,8 @@ class TopicChannel(_MailboxChannel[Any]):
 
     def close(self) -> None:
         """Stop listening: later messages fall to the inbox. SEMANTICS 6.6."""
-        if not self.closed:
-            self._mailbox.detach(self)
-            super().close()
+        self._mailbox.detach(self)
+        super().close()
 
 
 class Inbox(_MailboxChannel[Message[Any]]):
@@ -218,15 +221,20 @@ class Mailbox:
             channel = self.inbox_channel
         if channel is not None:
             receiver = channel._receiver
-            if receiver is not None:
-                # `_next_receiver`, without the call: this is the hottest path
-                more = channel._more_receivers
-                channel._receiver = more.popleft() if more else None
+            if receiver is not None and (
+                receiver.parked is channel or (receiver := channel._first_receiver()) is not None
+            ):
+                # `_hand`, without the call: this is the hottest path
                 self._arrivals = arrival = self._arrivals + 1
                 receiver.turn = (arrival, sender, topic, payload, reply_to, 0)
                 receiver.wake(
                     Message(sender, topic, payload, reply_to) if channel.as_messages else payload
                 )
+                if channel._receiver is receiver:
+                    if channel._more_receivers:
+                        channel._drop_first()
+                    else:
+                        channel._receiver = None
                 return
         arrival = self._arrivals + 1
         if arrival > self._fit_until and not accepted:
@@ -239,17 +247,22 @@ class Mailbox:
             if self.weight + weight > self.host.mailbox_bytes and not accepted:
                 host = self.host
                 raise too_heavy(weight, self.weight, host.mailbox_bytes, host.id, topic)
-            self.weight += weight
         self._arrivals = arrival
         letter = (arrival, sender, topic, payload, reply_to, weight)
         if channel is None or channel is self.inbox_channel:
             if self.pending is None:
                 self.pending = deque()
-            self.pending.append(letter)
+            queue = self.pending
         else:
             if channel._buffer is None:
                 channel._buffer = deque()
-            channel._buffer.append(letter)
+            queue = channel._buffer
+        try:
+            queue.append(letter)
+            self.weight += weight
+        except BaseException:
+            self._weigh_anew()
+            raise
 
     def admit(
         self, sender: str | None, topic: str, payload: Any, reply_to: ReplyTo | None = None
@@ -274,10 +287,9 @@ class Mailbox:
         It is kept even if the mailbox is full: it was accepted before.
         """
         channel = self.topics.get(letter[2]) or self.inbox_channel
-        if channel is not None and channel._receiver is not None:
-            receiver = channel._next_receiver()
-            receiver.turn = letter
-            receiver.wake(channel.opened(letter))
+        receiver = None if channel is None else channel._first_receiver()
+        if channel is not None and receiver is not None:
+            channel._hand(receiver, channel.opened(letter), letter)
             return
         weight = self._weigh(letter[3])
         self._fit_until -= 1
@@ -303,11 +315,12 @@ class Mailbox:
             return channel
         check_topic(topic)
         channel = TopicChannel(self._scheduler, self, topic, bool(messages), payload_type)
+        check_stack()
         if self.topics is _NO_TOPICS:
             self.topics = {}
-        self.topics[topic] = channel
         if self.pending:
             self._claim(channel)
+        self.topics[topic] = channel
         return channel
 
     def unlisten(self, channel: object) -> None:
@@ -318,20 +331,35 @@ class Mailbox:
 
     def detach(self, channel: TopicChannel) -> None:
         """A channel closes. What is left in it is its program's, and counts no more here."""
-        del self.topics[channel.topic]
-        channel.detached = True
-        self.weight -= sum(letter[5] for letter in channel._buffer or ())
+        if self.topics.get(channel.topic) is not channel:
+            return
+        check_stack()
         if self._detached is None:
             self._detached = WeakSet()
         self._detached.add(channel)
+        del self.topics[channel.topic]
+        channel.detached = True
+        self._weigh_anew()
 
     def _claim(self, channel: TopicChannel) -> None:
-        assert self.pending is not None
-        letters, topic = list(self.pending), channel.topic
-        self.pending.clear()  # in place: the inbox holds the same queue
-        self.pending.extend(letter for letter in letters if letter[2] != topic)
-        if len(self.pending) < len(letters):
-            channel._buffer = deque(letter for letter in letters if letter[2] == topic)
+        pending, topic = self.pending, channel.topic
+        assert pending is not None
+        letters = list(pending)
+        others = [letter for letter in letters if letter[2] != topic]
+        if len(others) == len(letters):
+            return
+        channel._buffer = deque(letter for letter in letters if letter[2] == topic)
+        try:
+            pending.clear()  # in place: the inbox holds the same queue
+            pending.extend(others)
+        except BaseException:
+            pending.clear()
+            pending.extend(letters)
+            raise
+
+    def _weigh_anew(self) -> None:
+        queues = (self.pending, *(channel._buffer for channel in self.topics.values()))
+        self.weight = sum(letter[5] for queue in queues for letter in queue or ())
 
     def detached(self) -> list[TopicChannel]:
         """The channels that are no longer listened to, as far as the program still has them."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from procession.core.errors import AlreadyExists, Invalid, NotFound
 from procession.core.pid import parse_pid
+from procession.core.stack import check_stack
 
 if TYPE_CHECKING:
     from procession.core.peer import Peer
@@ -61,9 +62,10 @@ class NameRegistry:
         if owner is process:
             return
         self._check(name, owner, keeper)
+        check_stack()
+        note_name(process, name)
         self._owners[name] = process
         self.kept.pop(name, None)
-        note_name(process, name)
         self._changed(name)
 
     def check_free(self, name: str, keeper: str | None = None) -> None:
@@ -84,11 +86,13 @@ class NameRegistry:
     def unregister(self, name: str) -> bool:
         """Free a name; False if nobody had it."""
         check_name(name)
-        owner = self._owners.pop(name, None)
+        owner = self._owners.get(name)
         if owner is None:
             return False
+        check_stack()
+        del self._owners[name]
         assert owner.names is not None
-        del owner.names[name]
+        owner.names.pop(name, None)
         self._freed(name)
         return True
 
@@ -123,13 +127,16 @@ class NameRegistry:
 
     def release(self, process: Peer) -> None:
         """Free all names of a process that ends, and those that it keeps."""
-        names, process.names = process.names, None
-        for name, only_kept in (names or {}).items():
+        names = process.names
+        while names:
+            name, only_kept = next(iter(names.items()))
             if only_kept:
                 self.let_go(name, process.pid)
-            else:
+            elif self._owners.get(name) is process:
                 del self._owners[name]
                 self._freed(name)
+            names.pop(name, None)
+        process.names = None
 
     # -- names that outlive their owners -----------------------------------------------------
 
@@ -179,8 +186,11 @@ class NameRegistry:
 
     def _changed(self, name: str) -> None:
         if self._waiting:
-            for attendant in self._waiting.pop(name, ()):
-                attendant.changed()
+            waiting = self._waiting.get(name)
+            while waiting:
+                waiting[0].changed()
+                del waiting[0]
+            self._waiting.pop(name, None)
 
 
 def note_name(process: Peer, name: str, *, only_kept: bool = False) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from procession.core import links
-from procession.core.errors import ProcessTerminated
+from procession.core.errors import Internal, ProcessTerminated
 from procession.core.event import CANCEL, LINK_DOWN, Event
 from procession.core.first_wait import FirstWait
 from procession.core.link_failure import link_failure
@@ -125,6 +125,34 @@ class Process(Strand):
         """
         raise NotImplementedError
 
+    def give_up(self, error: Error) -> None:
+        """End with `error`, without running any of its code, as far as that can be done."""
+        self.kernel.exited(self, None, error)
+
+    def error_of(self, exc: BaseException) -> Error:
+        """The error with which it ends by an exception that has left its step."""
+        return Internal(f"{type(exc).__name__} in a step of the process")
+
+    def crashed(self, exc: BaseException) -> None:
+        """Its step, or its end, was cut short: it is over now, and all who wait for that hear it.
+
+        The step limit of the host may have to be enforced by an exception: see Watchdog.
+        """
+        error = self.error_of(exc)
+        try:
+            self.give_up(error)
+        except Exception as again:
+            error.__context__ = again
+        if (
+            self.kernel.processes.get(self.pid) is self
+            or self.watcher
+            or self.more_watchers
+            or self.links
+        ):
+            self.kernel.exited(self, None, error)
+        if isinstance(exc, KeyboardInterrupt):  # it is for the whole program
+            raise exc
+
     def close_mailbox(self) -> None:
         """Get no messages any more."""
         self.mailbox.close()
@@ -133,12 +161,13 @@ class Process(Strand):
 
     def down(self, exit: Event) -> None:
         """A process that this one monitors has ended; or one that it is linked to, and traps."""
+        told = exit
+        if exit.error is not None or type(exit.result) not in SCALARS:
+            told = exit.copy()
+        mailbox = self._mailbox or self.mailbox
+        (mailbox.events_channel or mailbox.make_events()).push(told)
         if self.monitoring:
             self.monitoring.pop(exit.sender or "", None)
-        if exit.error is not None or type(exit.result) not in SCALARS:
-            exit = exit.copy()
-        mailbox = self._mailbox or self.mailbox
-        (mailbox.events_channel or mailbox.make_events()).push(exit)
 
     def link_down(self, exit: Event) -> None:
         """A process that was linked to this one has ended. SEMANTICS 9.3, 9.4, 9.5."""
@@ -183,7 +212,7 @@ class Process(Strand):
         if or_end:
             cleanup = 0.0 if self.ending else min(self.cleanup, deadline * CLEANUP_SHARE)
             deadline -= cleanup
-        kernel.set_deadline(self, deadline, cleanup)
+        kernel.deadlines.set(self, deadline, cleanup)
 
     def when_waiting(self, then: Callable[[], None]) -> None:
         """Call `then` when it has come to its first wait, unless it ends before."""

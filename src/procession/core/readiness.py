@@ -28,9 +28,10 @@ class Readiness:
     def declare(self, pid: str) -> None:
         """The process is ready. Again: nothing happens."""
         waiting = self.known.get(pid)
+        while waiting:
+            waiting[0].answer(None)
+            del waiting[0]
         self.known[pid] = None
-        for reply_to in waiting or ():
-            reply_to.answer(None)
 
     def ask(self, pid: str, reply_to: ReplyTo) -> None:
         """Have `reply_to` answered once the process, which is alive, is ready."""

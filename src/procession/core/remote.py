@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from procession.core.errors import Invalid
 from procession.core.frames import CANCEL, DOOM, LINK, LINK_FAILING, LOOK, UNLINK, UNWATCH, WATCH
 from procession.core.mailbox import mailbox_full, too_heavy
 from procession.core.message import check_topic
@@ -129,12 +130,11 @@ class RemoteProcess:
         before = self._watcher
         if self._exchange is not None and watcher is None and self.more_watchers:
             watcher, _ = self.more_watchers.popitem()  # so that the last one is always in here
+        if self._exchange is not None and before is None and watcher is not None:
+            self._exchange.ask(self, WATCH)  # first: what waits here must be sure to be told
         self._watcher = watcher
-        if self._exchange is not None:
-            if before is None and watcher is not None:
-                self._exchange.ask(self, WATCH)
-            elif watcher is None and before is not None:
-                self._exchange.ask(self, UNWATCH)
+        if self._exchange is not None and watcher is None and before is not None:
+            self._exchange.ask(self, UNWATCH)
 
     def linked(self, one: Peer) -> None:
         """A process here was linked to it."""
@@ -221,8 +221,13 @@ class RemoteCaller:
 
     def answer(self, reply: Any) -> bool:
         """Post the reply; False if there was one before."""
-        exchange, self._exchange = self._exchange, None
+        exchange = self._exchange
         if exchange is None:
             return False
-        exchange.reply(self._place, self._call, reply)
+        try:
+            exchange.reply(self._place, self._call, reply)
+        except Invalid:  # which was told there, too
+            self._exchange = None
+            raise
+        self._exchange = None
         return True

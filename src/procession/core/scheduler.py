@@ -7,8 +7,12 @@ asyncio task, a Lua coroutine) is one too. The protocol:
     strand.park(at)   wait. `at` is where: it can take the strand off again.
     strand.wake(v)    end the wait with v. Called by whatever the strand was parked at, once.
 
-Invariant: a parked strand is not in the run queue, a woken one is in it exactly once. So whoever
-interrupts a wait first takes the strand off `parked`, and only then queues it.
+Whether a strand waits is what `parked` says, and nothing else: an exception may strike between any
+two instructions (no memory, no stack, Ctrl-C), and no two changes are one. So what is in the run
+queue and is parked is passed over, and so is a strand that a channel still has among its receivers
+when it waits there no longer. A wait is over when the strand is queued and not parked.
+
+A step never raises into the scheduler: whatever leaves it ends the process that it belongs to.
 
 The scheduler is not thread-safe: everything here happens in the thread of its loop.
 """
@@ -109,14 +113,23 @@ class Strand:
         """Run until the next wait or the end; True if it was interrupted: the slice is over."""
         raise NotImplementedError
 
+    def crashed(self, exc: BaseException) -> None:
+        """Its step has raised. Ends the process that it belongs to; one of the runtime has none."""
+        raise exc
+
     def wake(self, value: Any) -> None:
-        """Make the strand ready; its `park` returns `value`."""
-        self.value = value
-        self.parked = None
+        """Make the strand ready; its `park` returns `value`. If it raises, the wait goes on."""
         scheduler = self.scheduler
-        scheduler.ready.append(self)
-        if not scheduler.awake:
-            scheduler.rouse()
+        at = self.parked
+        try:
+            self.value = value
+            self.parked = None
+            scheduler.ready.append(self)
+            if not scheduler.awake:
+                scheduler.rouse()
+        except BaseException:
+            self.parked = at
+            raise
 
     @coroutine
     def park(self, at: Parking | None) -> Generator[Any, None, Any]:
@@ -130,9 +143,9 @@ class Strand:
         try:
             yield self.trap
         except BaseException:
-            self.parked = None
+            waits, self.parked = self.parked is not None, None
             if at is not None:
-                if self.value is NOTHING:
+                if waits or self.value is NOTHING:
                     at.withdraw(self)
                 else:
                     at.restore(self.value, self.turn)
@@ -177,8 +190,12 @@ class Scheduler:
     def rouse(self) -> None:
         """Ask the driver for a `run`, once."""
         if not self.awake:
-            self.awake = True
-            self._notify()
+            try:
+                self.awake = True
+                self._notify()
+            except BaseException:  # no run will come: the next one who asks is not to rely on it
+                self.awake = False
+                raise
 
     def strand(self) -> Strand:
         """The strand of the code that is running."""
@@ -202,10 +219,15 @@ class Scheduler:
             self.timers.fire(started)
             while ready:
                 strand = popleft()
+                if strand.parked is not None:
+                    continue
                 self.current = strand
                 self.stepped = True
-                if strand.step():
-                    break
+                try:
+                    if strand.step():
+                        break
+                except BaseException as exc:
+                    strand.crashed(exc)
                 steps -= 1
                 if not steps or self._turn_ends:
                     self._turn_ends = 0.0
@@ -277,4 +299,10 @@ class Scheduler:
             await self.pause()
             return
         strand = self.strand()
-        await strand.park(self.call_later(seconds, lambda: strand.wake(None)))
+
+        def ring() -> None:
+            if strand.parked is timer:
+                strand.wake(None)
+
+        timer = self.call_later(seconds, ring)
+        await strand.park(timer)

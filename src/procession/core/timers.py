@@ -83,12 +83,19 @@ class TimerQueue:
         """Call back all that are due at `now`. A callback must set its next timer after `now`."""
         heap = self._heap
         while heap and heap[0][0] <= now:
-            timer = heappop(heap)[2]
+            entry = heappop(heap)
+            timer = entry[2]
             callback, timer.callback = timer.callback, None
             if callback is None:
                 self.litter -= 1
-            else:
+                continue
+            try:
                 callback()
+            except BaseException as exc:
+                if isinstance(exc, MemoryError) or not isinstance(exc, Exception):
+                    timer.callback = callback  # it is not its fault: once more
+                    heappush(heap, entry)
+                raise
 
     def _sweep(self) -> None:
         """Throw out the cancelled, now that they are the majority.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core.process import current_process
 from procession.core.scheduler import Strand
+from procession.core.stack import check_stack
 from procession.current import Terminated
 
 if TYPE_CHECKING:
@@ -35,10 +36,17 @@ class TaskStrand(Strand):
 
     def wake(self, value: Any) -> None:
         """Make the task ready. It may have been cancelled meanwhile: then `park` gives back."""
-        self.value = value
-        self.parked = None
-        if not self.trap.done():
-            self.trap.set_result(None)
+        check_stack()  # a future that is done, and could not say so, would never wake its task
+        at = self.parked
+        try:
+            self.value = value
+            self.parked = None
+            if not self.trap.done():
+                self.trap.set_result(None)
+        except BaseException:
+            if not self.trap.done():
+                self.parked = at
+            raise
 
 
 class RefusedStrand(TaskStrand):

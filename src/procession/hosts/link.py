@@ -64,9 +64,11 @@ class Outbox:
         if key == self._last:
             self._payloads.append(payload)
         else:
+            payloads = [payload]
+            self.frames.append((MESSAGE, dest, sender, topic, payloads))
+            self._last = None  # until both are changed, neither is gone by
+            self._payloads = payloads
             self._last = key
-            self._payloads = [payload]
-            self.frames.append((MESSAGE, dest, sender, topic, self._payloads))
 
     def take(self) -> list[Any]:
         """All of them; then it is empty."""

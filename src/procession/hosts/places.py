@@ -9,6 +9,7 @@ import msgspec
 
 from procession.core.errors import LimitExceeded
 from procession.core.frames import CONTROL
+from procession.core.stack import check_stack
 from procession.hosts import wire
 from procession.hosts.link import MAX_FRAMES, Outbox
 
@@ -60,6 +61,7 @@ class Places:
         if not self._dirty:
             self._mark()
         elif box.size > _LARGE:
+            check_stack()  # the sender's: what is taken out of a box must reach the link
             self.flush()
 
     def control(self, place: int, what: str, *args: Any) -> None:
@@ -79,6 +81,7 @@ class Places:
         if not self._dirty:
             self._mark()
         elif box.count > MAX_FRAMES or box.size > _LARGE:
+            check_stack()  # the sender's: what is taken out of a box must reach the link
             self.flush()
 
     def flush(self) -> None:
@@ -135,8 +138,8 @@ class Places:
         return box
 
     def _mark(self) -> None:
-        self._dirty = True
         self._driver.call_after_run(self.flush)
+        self._dirty = True
 
 
 def log_lost(pid: str, error: Error) -> None:

@@ -12,7 +12,8 @@ from tests.core.model.bodies import (
 )
 from tests.core.model.world import CLOSED, EMPTY, Inbox, Mail, Pipe, Topic, Wait
 
-from procession.core.channel import Channel, SendCase, select
+from procession.core.case import SendCase
+from procession.core.channel import Channel
 from procession.core.errors import (
     AlreadyExists,
     Canceled,
@@ -28,6 +29,7 @@ from procession.core.errors import (
 )
 from procession.core.links import watch
 from procession.core.message import Message
+from procession.core.select import select
 
 NOTHING_READY = "nothing was ready"  # the outcome of a select with a default
 PIPES = ["pipe 0", "pipe 1"]

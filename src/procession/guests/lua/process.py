@@ -10,7 +10,7 @@ from lupa import lua54
 from procession.core.errors import Error, Internal, Invalid
 from procession.core.process import Process, Program
 from procession.core.scheduler import Strand
-from procession.guests.failure import step_limit_exceeded
+from procession.guests.failure import error_from_exception, step_limit_exceeded
 from procession.guests.lua.chain import CHAIN_START
 from procession.guests.lua.marks import READY
 from procession.guests.lua.state import out_of_memory
@@ -54,6 +54,7 @@ class LuaProcess(LuaBody, Process):
         "extended",
         "guard",
         "interrupted",
+        "launching",
         "pointer",
         "state",
         "step_limit",
@@ -86,6 +87,8 @@ class LuaProcess(LuaBody, Process):
         self.extended = False
         """Whether it has added something to its strings, which the state keeps."""
         self.strands: dict[LuaStrand, None] | None = None
+        self.launching: list[LuaBody] | None = None
+        """While one that it spawns runs to its first wait: it, and those that go on after it."""
         self.interrupted: LuaBody | None = None
         """The one of its strands that was interrupted: it goes on before any other."""
         self.attached: dict[Attached, None] | None = None
@@ -188,18 +191,47 @@ class LuaProcess(LuaBody, Process):
         """What `ctx` reads."""
         self.context = heritage
 
-    def spawn_strand(self, function: Any) -> None:
-        """Another line of execution. It runs to its first wait now. SEMANTICS 3.1."""
+    def spawn_strand(self, function: Any, creator: LuaBody) -> bool:
+        """Another line of execution. It runs to its first wait now. SEMANTICS 3.1.
+
+        False: its creator, which was spawned a moment ago, goes on after it, and not by a return:
+        coroutines that spawn each other need no stack.
+        """
         strand = LuaStrand(self)
+        strand.coroutine, address, _ = self.state.new_strand(function)
+        strand.pointer = int(address, 16)
+        strand.value = (None,)
         if self.strands is None:
             self.strands = {}
         self.strands[strand] = None
         scheduler = self.scheduler
-        outer, scheduler.current = scheduler.current, strand
+        if self.launching is not None:
+            creator.value, creator.wait = (None,), ANSWER
+            self.launching.append(creator)
+            scheduler.credit -= 1
+            if scheduler.credit < 0 and scheduler.is_turn_over():
+                self.interrupted = strand  # it goes on before any other of this process
+                self.guard.interrupted += 1
+                scheduler.ready.append(strand)
+            else:
+                self.launching.append(strand)
+            return False
+        outer = scheduler.current
+        self.launching = waiting = list[Any]((strand,))
         try:
-            strand.launch(function)
+            while waiting:
+                one = waiting.pop()
+                scheduler.current = one
+                one.step()
+                if self.interrupted is not None:
+                    for another in reversed(waiting):
+                        scheduler.ready.append(another)
+                    scheduler.rouse()
+                    break
         finally:
+            self.launching = None
             scheduler.current = outer
+        return True
 
     def kill(self, error: Error, cleanup: float | None = None) -> None:
         """End now, between steps. What its main and its strands have to close is closed."""
@@ -228,6 +260,22 @@ class LuaProcess(LuaBody, Process):
         if not state.chain.is_empty:
             state.settle()
 
+    def error_of(self, exc: BaseException) -> Error:
+        """The error with which it ends by an exception that has left its step."""
+        return error_from_exception(exc)
+
+    def give_up(self, error: Error) -> None:
+        """End, and let go of as much as can be: something of it has failed."""
+        state = self.state
+        try:
+            self.ended(None, error)
+        finally:
+            self.coroutine = self.wait = self.state = None
+            for strand in self.strands or ():
+                strand.coroutine = strand.wait = None
+            if state is not None and state.own:
+                state.close()
+
     def attach(self, one: Attached) -> None:
         """Have `one` told when this process ends, or becomes another program."""
         if self.attached is None:
@@ -249,12 +297,15 @@ class LuaProcess(LuaBody, Process):
                 log.exception("%s %s: %r was left behind", self.entry, self.pid, one)
 
     def _drop_strands(self) -> None:
-        strands, self.strands = self.strands, None
         if self.interrupted is not None:
             self.interrupted = None
             self.guard.interrupted -= 1
-        for strand in strands or ():
+        strands = self.strands
+        while strands:
+            strand = next(iter(strands))
             strand.drop()
+            strands.pop(strand, None)
+        self.strands = None
 
     def _drop_parcels(self, state: LuaState) -> None:
         """What was sent to it and stays unread is kept no longer."""
@@ -316,14 +367,6 @@ class LuaStrand(LuaBody, Strand):
     def process(self) -> LuaProcess:
         """The process that spawned it."""
         return self.owner
-
-    def launch(self, function: Any) -> None:
-        """Start it."""
-        self.coroutine, address, _ = self.state.new_strand(function)
-        self.pointer = int(address, 16)
-        self.value = (None,)
-        if self.step():
-            self.scheduler.rouse()
 
     def ended(self, result: Any, error: Error | None) -> None:
         """A return ends only it; an error ends the process. SEMANTICS 3.2."""

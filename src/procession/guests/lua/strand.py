@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from lupa import lua54
 
-from procession.core.channel import (
-    CLOSED,
-    Channel,
-    ReceiveCase,
-    ReceiveChannel,
-    SendCase,
-    select,
-)
+from procession.core.case import CLOSED, ReceiveCase, SendCase
+from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import Error, Internal, Invalid
 from procession.core.event import Event
 from procession.core.mailbox import TopicChannel
 from procession.core.message import Message
+from procession.core.process import Process
 from procession.core.scheduler import NOTHING
+from procession.core.select import select
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN, UPGRADE
 from procession.guests.lua.state import Parcel, out_of_memory
@@ -84,6 +80,11 @@ class LuaBody:
         """Its code has ended."""
         raise NotImplementedError
 
+    def crashed(self, exc: BaseException) -> None:
+        """Its step has raised: the process ends by that."""
+        self.guard.running = None
+        Process.crashed(self.process, exc)
+
     # -- for the scheduler ---------------------------------------------------------------------
 
     def step(self) -> bool | None:
@@ -118,9 +119,11 @@ class LuaBody:
                 guard.rouse()
             try:
                 trapped = coroutine.send(answer)
-            except (lua54.LuaError, StopIteration) as error:
+            except BaseException as error:  # ours too, from a function that Lua has called
                 guard.running = None
                 self._crashed(error)
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 return None
             guard.running = None
             kind = type(trapped)
@@ -142,7 +145,7 @@ class LuaBody:
                     return None
                 continue
             self.computed = 0.0
-            if trapped._buffer or trapped._senders or trapped.closed:
+            if trapped._buffer or (trapped._senders and trapped.has_sender()) or trapped.closed:
                 scheduler = self.scheduler
                 scheduler.credit -= 1
                 if scheduler.credit < 0 and scheduler.is_turn_over():
@@ -228,8 +231,7 @@ class LuaBody:
             return None
         self.computed = 0.0
         if what is SPAWN:
-            self.process.spawn_strand(trapped[1])
-            if self.coroutine is None:
+            if not self.process.spawn_strand(trapped[1], self) or self.coroutine is None:
                 return None
             if self.process.interrupted is not None:
                 self._continue_later((None,))  # the other one has not come to its first wait

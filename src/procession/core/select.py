@@ -1,0 +1,107 @@
+"""Waiting at several channels at once. SEMANTICS 4.5."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from procession.core.case import ANSWERED, EMPTY, ReceiveCase, Selected, SendCase
+from procession.core.channel import ReceiveChannel
+from procession.core.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from procession.core.scheduler import Scheduler, Strand
+
+
+Case = ReceiveCase[Any] | SendCase[Any]
+
+
+class Selecting:
+    """A strand that waits at several channels; the first that wakes an arm wins."""
+
+    __slots__ = ("arms", "strand")
+
+    def __init__(self, strand: Strand, cases: Iterable[Case]) -> None:
+        self.strand = strand
+        self.arms = [_Arm(self, case) for case in cases]
+        for arm in self.arms:
+            arm.case.enlist(arm)
+
+    def withdraw(self, strand: Strand | None = None) -> None:
+        """Leave no arm at any channel (SEMANTICS 4.6)."""
+        for arm in self.arms:
+            arm.case.withdraw(arm)
+
+    def restore(self, value: tuple[Case, Any], turn: Any = 0) -> None:
+        """The strand was interrupted after an arm had won."""
+        case, got = value
+        case.restore(got, turn)
+
+
+class _Arm:
+    """One case of a waiting select, as the waiter at its channel."""
+
+    __slots__ = ("case", "selecting", "turn", "value")
+
+    def __init__(self, selecting: Selecting, case: Case) -> None:
+        self.selecting = selecting
+        self.case = case
+        self.value: Any = None
+        self.turn = 0
+
+    @property
+    def parked(self) -> Any:
+        """The channel at which it still waits: none of the arms does once one of them has won."""
+        selecting = self.selecting
+        return self.case.channel if selecting.strand.parked is selecting else None
+
+    def wake(self, value: Any) -> None:
+        """The case can go on."""
+        selecting = self.selecting
+        selecting.strand.turn = self.turn
+        selecting.strand.wake((self.case, value))
+        selecting.withdraw()
+
+
+async def select(
+    scheduler: Scheduler, entries: tuple[object, ...], *, default: bool = False
+) -> Selected[Any]:
+    """Wait until one case can go on, and let it: see `procession.channel.select`."""
+    cases = [_as_case(entry, index) for index, entry in enumerate(entries)]
+    if not cases and not default:
+        raise Invalid("select needs at least one case, or it would wait for ever")
+    while True:
+        selected = await _select(scheduler, cases, default)
+        if selected.value is not ANSWERED:
+            return selected
+
+
+async def _select(scheduler: Scheduler, cases: list[Case], default: bool) -> Selected[Any]:
+    for case in cases:
+        turn = case.channel.next_turn()
+        value = case.attempt()
+        if value is not EMPTY:
+            scheduler.credit -= 1
+            if scheduler.credit < 0 and scheduler.is_turn_over():
+                await scheduler.repay(case, value, turn)
+            return case.outcome(value)
+    if default:
+        scheduler.credit -= 1  # whoever only asks, again and again, has a turn like any other
+        if scheduler.credit < 0 and scheduler.is_turn_over():
+            await scheduler.repay()
+        return Selected(None, None, ok=True, default=True)
+    strand = scheduler.strand()
+    chosen, value = await strand.park(Selecting(strand, cases))
+    return cast("Case", chosen).outcome(value)
+
+
+def _as_case(entry: object, index: int) -> Case:
+    if isinstance(entry, ReceiveChannel):
+        return ReceiveCase(entry)
+    if isinstance(entry, (ReceiveCase, SendCase)):
+        return entry
+    raise Invalid(
+        f"select case {index + 1} is of type {type(entry).__name__}: give a channel, "
+        "ch.case_receive() or ch.case_send(value)"
+    )

@@ -1,0 +1,33 @@
+"""Coroutines that spawn each other, as deep as they like."""
+
+import pytest
+
+
+@pytest.mark.semantics("3.1")
+def test_coroutines_that_spawn_each_other_need_no_stack_and_run_to_their_first_wait(holds):
+    assert holds("""
+        local order = {}
+        local function deeper(n)
+          if n > 0 then
+            coroutine.spawn(function() deeper(n - 1) end)
+          end
+          order[#order + 1] = n
+        end
+        deeper(2000)
+        for i = 1, 2001 do
+          if order[i] ~= i - 1 then return false end
+        end
+        return #order == 2001
+    """)
+
+
+@pytest.mark.semantics("3.1")
+def test_coroutines_that_are_spawned_without_end_leave_their_neighbours_their_turn(holds, app):
+    app.add("endless", "while true do coroutine.spawn(function() end) end")
+    assert holds(
+        """
+        local pid = process.spawn("app:endless", "app:" .. arg[1])
+        for _ = 1, 20 do time.sleep("1ms") end
+        return process.terminate(pid)
+    """.replace("arg[1]", '(process.pid():match("app:(%w+)"))')
+    )
