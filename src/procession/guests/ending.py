@@ -17,6 +17,7 @@ waits for its end first, as any asyncio task would.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import sys
@@ -24,6 +25,7 @@ from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Canceled
+from procession.core.user_code import call_user
 from procession.current import Terminated
 from procession.guests.current_tasks import current_tasks
 from procession.guests.task_strand import refuse_waits
@@ -146,14 +148,16 @@ class Ending:
 
     def _takes(self, trapped: Any) -> bool:
         """Let the body wait for something of asyncio's. False: it may not, and must be told."""
-        future = getattr(trapped, "_asyncio_future_blocking", None) is not None
+        try:
+            future = call_user(getattr, trapped, "_asyncio_future_blocking", None) is not None
+        except BaseException:  # it is no future of asyncio's, and not to be waited for
+            future = False
         if self._may_wait and (future or trapped is None):
             self._begin()
             self._process._wait_for(trapped)
             return True
         if future:
-            trapped._asyncio_future_blocking = False
-            trapped.cancel()
+            call_user(refuse, trapped)
         elif isinstance(trapped, Upgrade):
             trapped.coro.close()
         self._refusals += 1
@@ -214,6 +218,24 @@ class Ending:
             self._timer.cancel()
         process = self._process
         process.end(None, process._failure or self._error, self._noticed)
+
+
+def ends_later(future: Any) -> bool:
+    """Cancel a future that is waited for. Whether it goes on: a task, which cleans up."""
+    with contextlib.suppress(BaseException):  # one of the program's own may raise what it likes
+        future.cancel()
+        return not future.done()
+    return False
+
+
+def refuse(future: Any, callback: Any = None) -> None:
+    """Do not wait for a future, or no longer."""
+    with contextlib.suppress(BaseException):
+        if callback is None:
+            future._asyncio_future_blocking = False
+        else:
+            future.remove_done_callback(callback)
+        future.cancel()
 
 
 def _is_cancellation(exc: BaseException) -> bool:

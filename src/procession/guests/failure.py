@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from traceback import StackSummary, TracebackException
+from traceback import StackSummary, TracebackException, walk_tb
 from typing import TYPE_CHECKING, Any
 
-from procession.core.call import CALLER_GONE
+from procession.core.call import CALLER_GONE, TAKEN_BACK
 from procession.core.errors import (
     Canceled,
     Error,
@@ -23,8 +23,11 @@ from procession.core.errors import (
 )
 from procession.core.link_failure import root_of
 from procession.core.payload import clean_text, copy_error
+from procession.core.user_code import call_user
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from procession.core.event import Event
     from procession.core.process import Process
 
@@ -38,30 +41,149 @@ MAX_MESSAGE = 16_384
 """Characters of an exception's text that are kept; and of its traceback four times as many."""
 
 
+def is_a(exc: BaseException, kind: type[BaseException]) -> bool:
+    """Whether it is of a kind. `isinstance` asks the object too, which may run code of its own."""
+    return issubclass(type(exc), kind)
+
+
 def only_one(exc: BaseException) -> BaseException:
     """The only error inside of a group, or of a group in a group; any other one as it is."""
-    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
+    while is_a(exc, BaseExceptionGroup):
+        inside = _GROUPED(exc)
+        if len(inside) != 1:
+            break
+        exc = inside[0]
     return exc
+
+
+def _slot(owner: type, name: str) -> Callable[[Any], Any]:
+    """What reads an attribute as the class has it, whatever a subclass has in its place."""
+    getter: Callable[[Any], Any] = vars(owner)[name].__get__
+    return getter
+
+
+_GROUPED = _slot(BaseExceptionGroup, "exceptions")
+_CODE = _slot(SystemExit, "code")
+_TRACEBACK = _slot(BaseException, "__traceback__")
+_CAUSE = _slot(BaseException, "__cause__")
+_CONTEXT = _slot(BaseException, "__context__")
+_ARGS = _slot(BaseException, "args")
+_FIELDS = _slot(BaseException, "__dict__")
+
+
+class Unformatted(Internal):
+    """In place of the error of an exception whose text is not known yet: see `formatted`."""
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(type(raised).__name__)
+        self.raised = raised
+
+
+def formatted(error: Error | None) -> Error | None:
+    """The error itself. To be called in a step of the process that it belongs to."""
+    return error_from_exception(error.raised) if type(error) is Unformatted else error
+
+
+def within_body(exc: BaseException) -> BaseException:
+    """What is to be raised in the body of a process for what code of it has raised outside.
+
+    An exit or an interrupt out of there is meant for nobody: it is an error like any other.
+    """
+    if not is_a(exc, SystemExit) and not is_a(exc, KeyboardInterrupt):
+        return exc
+    error = RuntimeError(f"what it awaits has raised {type(exc).__name__}")
+    error.__cause__ = exc
+    return error
+
+
+def exit_code_of(exit: SystemExit) -> Any:
+    """What was given to `sys.exit`, if that is nothing, or a number, or plain text; else 1."""
+    code = _CODE(exit)
+    return code if type(code) in (int, bool, str, type(None)) else 1
 
 
 def error_from_exception(raised: BaseException) -> Error:
     """The Error with which a process ends when its main raises. SEMANTICS 7.1.
 
-    Its `__cause__` is what was raised, for those who may have it: see Waiting.
+    Its `__cause__` is what was raised, for those who may have it: see Waiting. To have its text is
+    to run code of the process: to be called in a step of it, whose limit holds. It never raises.
     """
+    try:
+        error: Error = call_user(_error_from, raised)
+    except BaseException as broken:
+        error = error_from_outside(raised)
+        error.message = f"{error.message} ({_unavailable(broken)})"
+    error.__cause__ = _without_steps(raised)
+    return error
+
+
+def error_from_outside(raised: BaseException) -> Error:
+    """The same where nothing holds back its code: none of it is run, so its text may be missing."""
+    if all(map(_is_harmless, _chain(raised))):
+        return _error_from(raised)
+    exc = only_one(raised)
+    stack = StackSummary.extract(walk_tb(_TRACEBACK(raised)), limit=-50, lookup_lines=False)
+    frames = [one for one in stack if not one.filename.startswith(_OURS)]
+    lines = [f'  File "{one.filename}", line {one.lineno}, in {one.name}\n' for one in frames]
+    text = "".join(["Traceback (most recent call last):\n", *lines, type(raised).__name__])
+    kind = Canceled if is_a(exc, asyncio.CancelledError) else Internal
+    details: dict[str, Any] = {"type": type(exc).__name__, "traceback": clean_text(text)}
+    if is_a(exc, SystemExit):
+        code = exit_code_of(exc)  # type: ignore[arg-type]
+        details["code"] = code if type(code) is int else 1
+    return kind(type(exc).__name__, details=details)
+
+
+def _chain(exc: BaseException) -> list[BaseException]:
+    """It, and all that would be printed with it."""
+    found: dict[int, BaseException] = {}
+    waiting: list[Any] = [exc]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in found:
+            found[id(one)] = one
+            waiting += [_CAUSE(one), _CONTEXT(one)]
+            if is_a(one, BaseExceptionGroup):
+                waiting += _GROUPED(one)
+    return list(found.values())
+
+
+_HARMLESS_MODULES = frozenset(("builtins", "asyncio", "procession"))
+_PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
+
+
+def _is_harmless(exc: BaseException) -> bool:
+    """Whether to print it runs no code of the program."""
+    for base in type(exc).__mro__:
+        if base.__module__.partition(".")[0] in _HARMLESS_MODULES:
+            continue
+        if type(base) is not type or not _BORING.issuperset(vars(base)):
+            return False
+    return _PLAIN.issuperset(map(type, (*_ARGS(exc), *_FIELDS(exc).values())))
+
+
+_BORING = frozenset(
+    ("__module__", "__qualname__", "__doc__", "__weakref__", "__init__", "__dict__")
+)
+
+
+def _unavailable(broken: BaseException) -> str:
+    return f"its text cannot be had: {type(broken).__name__}"
+
+
+def _error_from(raised: BaseException) -> Error:
     exc = only_one(raised)
     extra: dict[str, Any] = {
         "type": type(exc).__name__,
         "traceback": format_user_traceback(raised),
     }
-    if isinstance(exc, Error):
+    if is_a(exc, Error):
         try:
             # With room to nest: it will be part of the details of others (link failures, calls).
-            error = copy_error(exc, depth=16)
+            error = copy_error(exc, depth=16)  # type: ignore[arg-type]
         except Exception as refused:  # details that cannot cross must not hide the error itself
             extra["details_lost"] = clean_text(str(refused) or type(refused).__name__)
-            error = rebuild(type(exc), _message_of(exc), None, None)
+            error = rebuild(type(exc), _message_of(exc), None, None)  # type: ignore[arg-type]
         if error.details is None:
             error.details = extra
         elif isinstance(error.details, dict):
@@ -69,23 +191,23 @@ def error_from_exception(raised: BaseException) -> Error:
             if is_system_exit(error):
                 del error.details["code"]  # another process has called `sys.exit`, and not this one
     else:
-        kind = Canceled if isinstance(exc, asyncio.CancelledError) else Internal
+        kind = Canceled if is_a(exc, asyncio.CancelledError) else Internal
         error = kind(_message_of(exc), details=extra)
-        if isinstance(exc, SystemExit):  # its text alone, a number, would say nothing
-            extra["code"] = exc.code if isinstance(exc.code, int) else 1
+        if is_a(exc, SystemExit):  # its text alone, a number, would say nothing
+            code = exit_code_of(exc)  # type: ignore[arg-type]
+            extra["code"] = code if type(code) is int else 1
             error.message = f"SystemExit: {error.message}"
-    error.__cause__ = _without_steps(raised)
     return error
 
 
 def _without_steps(exc: BaseException) -> BaseException | None:
     """What was raised, without the frames that have resumed the process, and refer to it."""
-    trace = exc.__traceback__
+    trace = _TRACEBACK(exc)
     if trace is None:
         return None  # nobody has raised it: it came with the order to end
     while trace is not None and trace.tb_frame.f_code.co_filename in _STEPS:
         trace = trace.tb_next
-    return exc.with_traceback(trace)
+    return BaseException.with_traceback(exc, trace)
 
 
 def is_system_exit(error: Error) -> bool:
@@ -99,7 +221,9 @@ def system_exit_of(error: Error) -> SystemExit | None:
     if not is_system_exit(error):
         return None
     raised = None if error.__cause__ is None else only_one(error.__cause__)
-    return raised if isinstance(raised, SystemExit) else SystemExit(error.details["code"])
+    if raised is not None and is_a(raised, SystemExit):
+        return raised  # type: ignore[return-value]
+    return SystemExit(error.details["code"])
 
 
 def step_limit_exceeded(limit: float, stack: str, **details: str) -> LimitExceeded:
@@ -127,7 +251,7 @@ def traceback_of(error: Error) -> str | None:
 
 def is_of_others(error: Error) -> bool:
     """Whether a process ended with this error for something that somebody else has done."""
-    if isinstance(error, ProcessTerminated) or error.message.startswith(CALLER_GONE):
+    if isinstance(error, ProcessTerminated) or error.message.startswith((CALLER_GONE, TAKEN_BACK)):
         return True
     return root_of(error) is not None
 
@@ -167,8 +291,8 @@ def log_with_traceback(
 def _message_of(exc: BaseException) -> str:
     try:
         text = str(exc)
-    except Exception as broken:
-        text = f"(its text cannot be had: {type(broken).__name__})"
+    except BaseException as broken:
+        text = f"({_unavailable(broken)})"
     text = clean_text(text[:MAX_MESSAGE])
     return text or type(exc).__name__
 
@@ -179,7 +303,7 @@ def format_user_traceback(exc: BaseException) -> str:
         trace = TracebackException.from_exception(exc, limit=-50, compact=True)
         _strip(trace)
         text = "".join(trace.format())
-    except Exception as broken:  # a hostile __str__ or __repr__
+    except BaseException as broken:  # a hostile __str__ or __repr__
         return f"(no traceback: {type(broken).__name__})"
     return clean_text(text[-4 * MAX_MESSAGE :])
 

@@ -21,16 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core.process import Process, current_process
 from procession.core.scheduler import NOTHING, PARKED
+from procession.core.user_code import call_user
 from procession.current import Terminated
+from procession.guests import failure
 from procession.guests.current_tasks import current_tasks
-from procession.guests.ending import NORMAL_EXIT, Ending
-from procession.guests.failure import (
-    describe,
-    error_from_exception,
-    log_with_traceback,
-    only_one,
-    traceback_of,
-)
+from procession.guests.ending import NORMAL_EXIT, Ending, ends_later, refuse
+from procession.guests.failure import error_from_exception, formatted, is_a
 from procession.guests.tasks import Belongings
 from procession.guests.upgrade import Upgrade
 
@@ -158,28 +154,33 @@ class PythonProcess(Process):
         elif trapped is None:
             # Through the loop: `await asyncio.sleep(0)` lets its tasks and callbacks run as well.
             self._loop.call_soon(self.wake, None)
-        elif getattr(trapped, "_asyncio_future_blocking", None):
-            try:
-                loop = trapped.get_loop()
-            except AttributeError:  # only like a future of asyncio's
-                loop = trapped._loop
-            if loop is not self._loop:
-                self._throw(
-                    RuntimeError(
-                        f"Task {self!r} got Future {trapped!r} attached to a different loop"
-                    )
-                )
-                return
-            trapped._asyncio_future_blocking = False
-            self._fut_waiter = trapped
-            trapped.add_done_callback(self._future_done, context=self._context)
-            if self._must_cancel and trapped.cancel(msg=self._cancel_message):
-                self._must_cancel = False
-                self._detour = self.ending
         else:
-            self._throw(
-                RuntimeError(f"a process can await asyncio and procession, not {trapped!r}")
-            )
+            try:
+                refused = call_user(self._wait_for_future, trapped)
+            except BaseException as exc:  # a future of the program's own, that is none
+                self.let_go_of_future()
+                refused = failure.within_body(exc)
+            if refused is not None:
+                self._throw(refused)
+
+    def _wait_for_future(self, trapped: Any) -> RuntimeError | None:
+        """Be woken when a future is done; why not, if it cannot be waited for."""
+        if not getattr(trapped, "_asyncio_future_blocking", None):
+            return RuntimeError(f"a process can await asyncio and procession, not {trapped!r}")
+        try:
+            loop = trapped.get_loop()
+        except AttributeError:  # only like a future of asyncio's
+            loop = trapped._loop
+        if loop is not self._loop:
+            what = f"Task {self!r} got Future {trapped!r} attached to a different loop"
+            return RuntimeError(what)
+        trapped._asyncio_future_blocking = False
+        self._fut_waiter = trapped
+        trapped.add_done_callback(self._future_done, context=self._context)
+        if self._must_cancel and trapped.cancel(msg=self._cancel_message):
+            self._must_cancel = False
+            self._detour = self.ending
+        return None
 
     def _become(self, upgrade: Upgrade) -> None:
         """Go on with another coroutine. What the old one has to finish, it may; not wait."""
@@ -202,21 +203,23 @@ class PythonProcess(Process):
 
     def _future_done(self, future: asyncio.Future[Any]) -> None:
         if self._fut_waiter is future:
-            self._fut_waiter = None
             self.wake(None)
+            self._fut_waiter = None
 
     def _interrupt(self) -> None:
         """Take the process off what it is parked at, to be stepped with an exception."""
         if self.parked is not None:
             self._struck = True
-            self.parked.withdraw(self)
+            parked = self.parked
             self.wake(NOTHING)
+            parked.withdraw(self)
 
     def kill(self, error: Error, cleanup: float | None = None) -> None:
         """End by Terminated at the current wait, now or after its clean-up. SEMANTICS 7.3."""
         if self._ending is not None:
             self._ending.hurry(cleanup)
             return
+        self._failure = formatted(self._failure)
         error = self._failure or error
         self._detour = True
         self._must_cancel = False  # as far as it was not taken note of, this is the same
@@ -226,8 +229,7 @@ class PythonProcess(Process):
             patience = cleanup
         future = self._fut_waiter
         if future is not None:
-            future.cancel()
-            if patience > 0 and not future.done():
+            if call_user(ends_later, future) and patience > 0:
                 Ending(self, error, patience).after_task()
                 return
             self.let_go_of_future()
@@ -248,18 +250,35 @@ class PythonProcess(Process):
             Ending(self, error, patience).body_ended(raised)
 
     def _body_raised(self, exc: BaseException) -> None:
-        exit = only_one(exc)
-        if isinstance(exit, SystemExit) and self._failure is None:
-            self._exit(exit)
+        exit = failure.only_one(exc)
+        if is_a(exit, SystemExit) and self._failure is None:
+            self._exit(exit)  # type: ignore[arg-type]
         self.end(None, self._failure or error_from_exception(exc))
-        if isinstance(exc, KeyboardInterrupt):
+        if is_a(exc, KeyboardInterrupt):
             raise exc
+
+    def error_of(self, exc: BaseException) -> Error:
+        """The error with which it ends by an exception that has left its step."""
+        return formatted(self._failure) or error_from_exception(exc)
+
+    def give_up(self, error: Error) -> None:
+        """End, and let go of as much as can be: something of it has failed."""
+        self._detour = True
+        coro = getattr(self, "_coro", None)
+        try:
+            if coro is not None:
+                call_user(coro.close)
+        except BaseException as exc:  # it waits again, or raises something of its own
+            log.debug("%s %s was given up: %s", self.entry, self.pid, type(exc).__name__)
+        if self.alive:
+            self.end(None, error)
 
     def end(self, result: Any, error: Error | None, noticed: bool = False) -> None:
         """Be over. For `noticed` see `Kernel.exited`."""
         self._detour = True
         self._ending = None
         belongings, self._belongings = self._belongings, None
+        error = formatted(error)
         if belongings is not None:
             if error is None and (unseen := belongings.unseen()) is not None:
                 error = error_from_exception(unseen)
@@ -276,7 +295,10 @@ class PythonProcess(Process):
             for callback, context in belongings.callbacks:
                 self._loop.call_soon(callback, self, context=context)
         # Process, coroutine and context refer to each other: let go, or only the cycle collector
-        # would free them.
+        # would free them. What the program has for a `__del__` may run here.
+        call_user(self._let_go)
+
+    def _let_go(self) -> None:
         del self._context, self._coro
 
     @property
@@ -293,17 +315,19 @@ class PythonProcess(Process):
         """Wait no longer for the future that it waits for, if any."""
         future, self._fut_waiter = self._fut_waiter, None
         if future is not None:
-            future.remove_done_callback(self._future_done)
-            future.cancel()
+            call_user(refuse, future, self._future_done)
 
-    def log_lost(self, exc: BaseException, when: str) -> None:
-        """Say what was raised where it cannot change how the process ends."""
-        error = error_from_exception(exc)
-        log_with_traceback(
+    def log_lost(self, exc: BaseException, when: str, *, by_itself: bool = True) -> None:
+        """Say what was raised where it cannot change how the process ends.
+
+        Unless that is done `by_itself`, in a step of its own, none of its code is run for it.
+        """
+        error = error_from_exception(exc) if by_itself else failure.error_from_outside(exc)
+        failure.log_with_traceback(
             log,
             logging.WARNING,
-            f"{self.entry} {self.pid} raised {when}: {describe(error)}",
-            traceback_of(error),
+            f"{self.entry} {self.pid} raised {when}: {failure.describe(error)}",
+            failure.traceback_of(error),
             pid=self.pid,
             entry=self.entry,
             kind=error.kind,
@@ -325,10 +349,12 @@ class PythonProcess(Process):
         if exc is None or not self.alive:
             return
         if self._failure is None:
-            self._failure = error_from_exception(exc)
+            # Perhaps in the step of another process, where a collector has found the task: its
+            # text is asked for in its own, see `kill`.
+            self._failure = failure.Unformatted(exc)
         elif cleanup is None:  # that is how it ends, and not by this
             if self._ending is not None:
-                self.log_lost(exc, "while it was being terminated")
+                self.log_lost(exc, "while it was being terminated", by_itself=False)
             return
         self.kernel.doom(self, self._failure, cleanup)
 
@@ -339,14 +365,15 @@ class PythonProcess(Process):
 
     def _exit(self, exit: SystemExit) -> Error:
         self.system_exit = exit
-        normal = exit.code is None or exit.code == 0
+        code = failure.exit_code_of(exit)
+        normal = code is None or code == 0
         self._failure = NORMAL_EXIT if normal else error_from_exception(exit)
         return self._failure
 
     def lost(self, exc: BaseException) -> None:
         """An error in one of its tasks that nobody took note of before the process ended."""
-        if not isinstance(exc, Terminated):
-            self.log_lost(exc, "in a task, and nobody has awaited it")
+        if not is_a(exc, Terminated):
+            self.log_lost(exc, "in a task, and nobody has awaited it", by_itself=False)
 
     # -- for asyncio and its libraries -------------------------------------------------------
 

@@ -18,6 +18,11 @@ from typing import TYPE_CHECKING, Any
 import procession.process as face
 from procession.core.kernel import Kernel
 from procession.core.payload import copy_payload
+from procession.core.user_code import call_user
+from procession.guests import ending, failure
+from procession.guests.ending import Ending
+from procession.guests.python import PythonProcess
+from procession.guests.tasks import GuardedCoroutine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,11 +57,31 @@ _PASSABLE = frozenset(
         face.spawn_monitored,
         face.spawn_linked,
         face.spawn_linked_monitored,
+        PythonProcess._wait_for_future,
+        ending.ends_later,
+        ending.refuse,
     )
 )
-_PAYLOAD = copy_payload.__code__.co_filename
-"""These copy before they change anything, and to copy may be to run code of the process, such as a
-property. An exception out of that code is as good as any other."""
+_PASSABLE_FILES = frozenset((copy_payload.__code__.co_filename, failure.__file__))
+"""These copy or describe before they change anything, and that may be to run code of the process,
+such as a property. An exception out of that code is as good as any other."""
+
+
+_DOORS = frozenset(
+    function.__code__
+    for function in (
+        call_user,
+        PythonProcess.step,
+        PythonProcess._throw,
+        PythonProcess._let_go,
+        PythonProcess.kill,
+        Ending._resume,
+        GuardedCoroutine.send,
+        GuardedCoroutine.throw,
+    )
+)
+"""These call code of a process, and take whatever it raises. Not only its body: when that is over,
+what was in it is freed, which runs `__del__`."""
 
 
 def is_ours(code: CodeType) -> bool:
@@ -74,13 +99,13 @@ def down_to(base: FrameType | None, frame: FrameType | None) -> Iterator[FrameTy
 
 
 def is_its_own(frame: FrameType, base: FrameType | None) -> bool:
-    """Whether all that is at work, down to the body of the process, is its own code."""
-    if base is None:
-        return False
+    """Whether all that is at work is code of the process, down to its body or to what calls it."""
     for one in down_to(base, frame):
         code = one.f_code
+        if code in _DOORS:
+            return one is not frame
         if is_ours(code) and (
-            one is frame or not (code in _PASSABLE or code.co_filename == _PAYLOAD)
+            one is frame or not (code in _PASSABLE or code.co_filename in _PASSABLE_FILES)
         ):
             return False
         if one is base:

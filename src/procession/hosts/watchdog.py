@@ -34,7 +34,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from procession.core.process import Process
-from procession.guests.failure import log_with_traceback, step_limit_exceeded
+from procession.guests.failure import step_limit_exceeded
 from procession.guests.python import PythonProcess
 from procession.guests.tasks import process_of
 from procession.hosts.cpu_alarm import CpuAlarm
@@ -47,6 +47,7 @@ from procession.hosts.frames import (
     nobody,
     stands_at_a_check,
 )
+from procession.hosts.speaker import Speaker
 from procession.hosts.urgent import StepLimitExceeded, Verdict, urgent
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ if TYPE_CHECKING:
     from procession.core.errors import Error
     from procession.core.kernel import Kernel
     from procession.core.scheduler import Strand
-
-log = logging.getLogger("procession.process")
 
 _LOOKS = 10
 """How many looks fit into the limit, at least; so often a process that goes on is struck."""
@@ -102,6 +101,7 @@ class Watchdog:
         self.began = 0.0
         """When the run of the kernel began that is under way, or the last one."""
         self._closed = False
+        self._speaker = Speaker()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -144,6 +144,7 @@ class Watchdog:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
+        self._speaker.close()
         if self._alarm is not None:
             self._alarm.close()
         urgent.leave(self)
@@ -365,13 +366,8 @@ class Watchdog:
     def _say(
         self, process: Process, what: str, stack: str | None, level: int = logging.WARNING
     ) -> None:
-        log_with_traceback(
-            log,
-            level,
-            f"{process.entry} {process.pid} {what}",
-            stack,
-            pid=process.pid,
-            entry=process.entry,
+        self._speaker.say(
+            level, f"{process.entry} {process.pid} {what}", stack, process.pid, process.entry
         )
 
     def _strike_by_exception(self, process: PythonProcess) -> bool:
@@ -467,8 +463,6 @@ class Watchdog:
         ):
             return Verdict.LEAVE
         base = self._base(process)
-        if base is None:
-            return Verdict.LEAVE
         if not is_its_own(frame, base):
             self._misses += 1
             if self._misses > _MISSES:

@@ -1,0 +1,201 @@
+"""Code of a process that the runtime calls outside of its body: it is limited and contained."""
+
+import asyncio
+import dataclasses
+import gc
+import sys
+
+import pytest
+
+from procession import Error, Node, process, time
+
+
+def never_ends(*_):
+    while True:
+        pass
+
+
+def exits(*_):
+    sys.exit(3)
+
+
+def interrupts(*_):
+    raise KeyboardInterrupt
+
+
+def recurses(*_):
+    return recurses()
+
+
+BAD = [never_ends, exits, interrupts, recurses]
+
+
+def kind(base, **members):
+    return type("Hostile", (base,), members)
+
+
+# Each takes what its hostile code does.
+
+
+async def text_of_an_error(bad):
+    raise kind(Exception, __str__=bad)("x")
+
+
+async def text_of_an_argument_of_an_error(bad):
+    raise ValueError(kind(object, __repr__=bad)())
+
+
+async def notes_of_an_error(bad):
+    raise kind(Exception, __notes__=property(bad))("x")
+
+
+async def class_of_an_error(bad):
+    raise kind(Exception, __class__=property(bad))("x")
+
+
+async def cause_of_an_error(bad):
+    try:
+        raise kind(Exception, __str__=bad)("x")
+    except Exception as error:
+        raise ValueError("y") from error
+
+
+async def inside_of_a_group(bad):
+    raise kind(ExceptionGroup, exceptions=property(bad))("g", [ValueError(1)])
+
+
+async def code_of_an_exit(bad):
+    raise kind(SystemExit, code=property(bad))(1)
+
+
+async def details_of_an_error(bad):
+    raise Error("x", details={"a": kind(list, __iter__=bad)([1])})
+
+
+async def message_of_an_error(bad):
+    error = Error("x")
+    error.message = kind(str, isascii=bad, encode=bad)("x")
+    raise error
+
+
+async def property_of_a_result(bad):
+    @dataclasses.dataclass
+    class Result:
+        a: int = 1
+
+    Result.a = property(bad, lambda self, value: None)
+    return Result()
+
+
+async def iterator_of_a_result(bad):
+    return kind(list, __iter__=bad)([1])
+
+
+async def class_of_a_result(bad):
+    return kind(object, __class__=property(bad))()
+
+
+async def attribute_of_what_it_awaits(bad):
+    class Awaited:
+        _asyncio_future_blocking = property(bad)
+
+        def __await__(self):
+            yield self
+
+    await Awaited()
+
+
+async def loop_of_what_it_awaits(bad):
+    await kind(asyncio.Future, get_loop=bad)()
+
+
+async def text_of_what_it_awaits(bad):
+    class Awaited:
+        __repr__ = bad
+
+        def __await__(self):
+            yield self
+
+    await Awaited()
+
+
+async def text_of_an_error_of_a_task_that_is_collected(bad):
+    async def fails():
+        raise kind(Exception, __str__=bad)("x")
+
+    asyncio.create_task(fails())  # noqa: RUF006
+    await asyncio.sleep(0.01)
+    gc.collect()
+    await time.sleep("1h")
+
+
+async def text_of_an_error_of_a_task_that_is_left(bad):
+    async def fails():
+        raise kind(Exception, __str__=bad)("x")
+
+    task = asyncio.create_task(fails())
+    await asyncio.sleep(0.01)
+    return task.done()
+
+
+async def text_of_an_error_while_it_is_terminated(bad):
+    process.terminate(process.pid())
+    try:
+        await time.sleep("1h")
+    finally:
+        raise kind(Exception, __str__=bad)("x")
+
+
+async def cancel_of_what_it_awaits(bad):
+    process.terminate(process.pid())
+    await kind(asyncio.Future, cancel=bad)()
+
+
+ATTACKS = [
+    text_of_an_error,
+    text_of_an_argument_of_an_error,
+    notes_of_an_error,
+    class_of_an_error,
+    cause_of_an_error,
+    inside_of_a_group,
+    code_of_an_exit,
+    details_of_an_error,
+    message_of_an_error,
+    property_of_a_result,
+    iterator_of_a_result,
+    class_of_a_result,
+    attribute_of_what_it_awaits,
+    loop_of_what_it_awaits,
+    text_of_what_it_awaits,
+    text_of_an_error_of_a_task_that_is_collected,
+    text_of_an_error_of_a_task_that_is_left,
+    text_of_an_error_while_it_is_terminated,
+    cancel_of_what_it_awaits,
+]
+
+
+async def neighbour():
+    for _ in range(5):
+        await time.sleep("5ms")
+    return "went on"
+
+
+@pytest.mark.semantics("3.2", "7.1", "11.4")
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_hostile_code_ends_its_process_and_nobody_else(attack, bad):
+    async def hostile():
+        return await attack(bad)
+
+    async def watches():
+        process.spawn_monitored(hostile, None)
+        return (await process.events().receive()).kind
+
+    async def boot():
+        async with Node(settings={"step_limit": "300ms"}) as node:
+            told = asyncio.create_task(node.exec(watches, None))
+            assert await asyncio.wait_for(node.exec(neighbour, None), 20) == "went on"
+            assert await asyncio.wait_for(told, 20) == "pid.exit"
+            assert node.processes() == []
+
+    asyncio.run(boot())
