@@ -352,6 +352,17 @@ def die_with_parent() -> None:
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def be_no_worker() -> None:
+    """In a process that was forked here: its signals, and what it logs, are its own again.
+
+    The link is closed there: see hosts/link.py. What it prints goes where the worker prints.
+    """
+    with contextlib.suppress(ValueError):  # forked in another thread, where Python allows no change
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    logging.getLogger().handlers[:] = [logging.StreamHandler()]
+
+
 def main() -> None:
     """Start, as the parent has told."""
     die_with_parent()
@@ -359,6 +370,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     sock = socket.socket(fileno=int(sys.argv[1]))
+    sock.set_inheritable(False)
+    os.register_at_fork(after_in_child=be_no_worker)
     config, rest = read_config(sock)
     if os.getppid() != config["parent"]:
         sys.exit(1)

@@ -569,7 +569,7 @@ class Exchanges(Races, Peace, RuleBasedStateMachine):
         for place in network.places.values():
             kernel, exchange = place.kernel, place.exchange
             assert kernel.hosts[HOST].population == 0
-            assert not kernel.deadlines._timers
+            assert not kernel.deadlines.timers
             assert not len(kernel.scheduler.timers)
             assert not len(kernel.names)
             assert not exchange._watchers

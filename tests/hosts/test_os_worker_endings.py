@@ -1,6 +1,7 @@
 """What happens when an OS process of a host dies, and that none is left in the end."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,13 @@ from procession import Node, NotFound, Unavailable
 APP = Path(__file__).parent / "app"
 WORKERS = "app:workers"
 PROCESSES = "app:processes"
+
+
+def lives(number):
+    """Whether there is such a process, which may be a child of nobody who waits for its end."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True)
+    return shown.stdout.strip()[:1] not in ("", "Z")
+
 
 # -- a worker dies -----------------------------------------------------------------------------
 
@@ -62,6 +70,30 @@ def test_a_worker_that_dies_ends_exactly_its_processes(fresh, command, reason):
         await world.until_all_are_up()
         puppets = [world.puppet() for _ in range(2)]
         assert len({await one.os_pid() for one in puppets} | {await two.os_pid()}) == 2
+
+    fresh(test)
+
+
+@pytest.mark.semantics("11.2")
+@pytest.mark.parametrize("how", ["os.fork", "multiprocessing"])
+def test_a_worker_that_is_killed_is_noticed_while_a_process_that_it_forked_lives_on(fresh, how):
+    async def test(world):
+        one, near = world.puppet(), world.puppet(PROCESSES)
+        await near.monitor(one.pid)
+        child = await one.fork(how)
+        try:
+            one.tell("kill", "SIGKILL")
+            event = await near.event()
+            assert (event["kind"], event["sender"]) == ("pid.exit", one.pid)
+            assert "was killed by SIGKILL" in event["error"]["message"]
+            await world.until_all_are_up()
+            assert await world.puppet().os_pid()
+            assert lives(child)
+            os.kill(child, signal.SIGTERM)  # it is no worker: the signal ends it
+            await world.until(lambda: not lives(child))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
     fresh(test)
 

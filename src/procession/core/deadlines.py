@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 class Deadlines:
     """The deadlines of the processes of one place: the earliest of each."""
 
-    __slots__ = ("_scheduler", "_timers")
+    __slots__ = ("_scheduler", "timers")
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._timers: dict[Process, Timer] = {}
+        self.timers: dict[Process, Timer] = {}
 
     def set(self, process: Process, deadline: float, cleanup: float | None = None) -> None:
         """Terminate a process in so many seconds, unless that is to be done earlier anyhow.
 
         For `cleanup` see `Kernel.doom`.
         """
-        before = self._timers.get(process)
+        before = self.timers.get(process)
         when = self._scheduler.clock.monotonic() + deadline
         if before is not None and before.when <= when:
             return
-        self._timers[process] = self._scheduler.call_at(
+        self.timers[process] = self._scheduler.call_at(
             when, lambda: process.doom(terminated(), cleanup)
         )
         if before is not None:
@@ -38,7 +38,6 @@ class Deadlines:
 
     def forget(self, process: Process) -> None:
         """It has ended."""
-        if self._timers:
-            timer = self._timers.pop(process, None)
-            if timer is not None:
-                timer.cancel()
+        timer = self.timers.pop(process, None)
+        if timer is not None:
+            timer.cancel()

@@ -306,7 +306,8 @@ class Kernel:
             self.leaving.pop(process, None)
         if self.readiness.known:
             self.readiness.forget(process.pid)
-        self.deadlines.forget(process)
+        if self.deadlines.timers:
+            self.deadlines.forget(process)
         exit = Event(EXIT, process.pid, self._wall(), result, error)
         noticed = links.sever(process, exit) or noticed
         if error is not None and self._on_failure is not None:

@@ -278,7 +278,8 @@ class PythonProcess(Process):
         self._detour = True
         self._ending = None
         belongings, self._belongings = self._belongings, None
-        error = formatted(error)
+        if error is not None:
+            error = formatted(error)
         if belongings is not None:
             if error is None and (unseen := belongings.unseen()) is not None:
                 error = error_from_exception(unseen)
@@ -296,9 +297,6 @@ class PythonProcess(Process):
                 self._loop.call_soon(callback, self, context=context)
         # Process, coroutine and context refer to each other: let go, or only the cycle collector
         # would free them. What the program has for a `__del__` may run here.
-        call_user(self._let_go)
-
-    def _let_go(self) -> None:
         del self._context, self._coro
 
     @property

@@ -73,7 +73,7 @@ _DOORS = frozenset(
         call_user,
         PythonProcess.step,
         PythonProcess._throw,
-        PythonProcess._let_go,
+        PythonProcess.end,
         PythonProcess.kill,
         Ending._resume,
         GuardedCoroutine.send,

@@ -6,10 +6,12 @@ that one slice had to say.
 
 from __future__ import annotations
 
+import os
 import select
 from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from procession.core.frames import MESSAGE
 from procession.hosts import wire
@@ -34,6 +36,21 @@ _TURNS = 50
 """How often in a row it may do so; then the loop has its turn."""
 
 _MOST_MISSES = 10
+
+
+_MOST_LEFT = 64
+"""Reads of what a place that has died had still sent: more than its socket holds."""
+
+_sockets: WeakSet[socket.socket] = WeakSet()
+
+
+def _close_sockets() -> None:
+    for sock in list(_sockets):
+        sock.close()
+
+
+# A fork of an OS process has its sockets too: while it lived, nobody would see that a link ended.
+os.register_at_fork(after_in_child=_close_sockets)
 
 
 class Outbox:
@@ -115,6 +132,7 @@ class Link:
             return
         sock.setblocking(False)
         self._socket = sock
+        _sockets.add(sock)
         self._poll.register(sock, select.POLLIN)
         if not self._paused:
             self._loop.add_reader(sock.fileno(), self._readable)
@@ -190,6 +208,25 @@ class Link:
                 self._loop.remove_reader(self._socket.fileno())
             else:
                 self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def finish(self) -> None:
+        """The place has died: take in what it had still sent, and hang up.
+
+        Not until its socket is closed: a process that it has forked may have that as well.
+        """
+        for _ in range(_MOST_LEFT):
+            sock = self._socket
+            if sock is None:
+                return
+            try:
+                size = sock.recv_into(self._chunk)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                self._close(error)
+                return
+            self._receive(lambda size=size: self.take_in(self._chunk[:size]))  # type: ignore[misc]
+        self._close(None)
 
     def close(self) -> None:
         """Hang up."""

@@ -190,7 +190,7 @@ class OsWorkers:
         if worker.process is not None:
             if worker.running:
                 worker.kill()
-            worker.process.wait()
+            worker.gone()
         place = worker.place
         if self._workers.pop(place, None) is None:
             return
@@ -237,7 +237,10 @@ class OsWorkers:
             return
         now = time.monotonic()
         for pool in self._pools:
-            for worker in pool.workers.values():
+            for worker in list(pool.workers.values()):
+                worker.look()
+                if worker.link is None:
+                    continue
                 if not worker.ready.done():
                     if worker.process is not None and now - worker.started > READY_TIMEOUT:
                         worker.kill(f"was killed: it did not start in {READY_TIMEOUT:g} seconds")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -30,7 +31,9 @@ class Worker:
         self.link: Link | None = link
         self.process: subprocess.Popen[bytes] | None = None
         """None until it is launched."""
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._pidfd: int | None = None
+        self.ready: asyncio.Future[None] = self._loop.create_future()
         self.started = time.monotonic()
         self.population = 0
         self.sent = 0  # spawns from here
@@ -59,6 +62,27 @@ class Worker:
         self.started = self.heard = time.monotonic()
         assert self.link is not None
         self.link.connect(ours)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Have its end noticed, where the system tells of it; else see `look`."""
+        assert self.process is not None
+        with contextlib.suppress(OSError, AttributeError):  # it is not Linux, or has no files left
+            self._pidfd = os.pidfd_open(self.process.pid)
+            self._loop.add_reader(self._pidfd, self.look)
+
+    def look(self) -> None:
+        """See whether its OS process has ended: a fork of it may keep its socket open."""
+        if self.process is not None and not self.running:
+            self._unwatch()
+            if self.link is not None:
+                self.link.finish()
+
+    def _unwatch(self) -> None:
+        if self._pidfd is not None:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
 
     @property
     def load(self) -> int:
@@ -93,6 +117,11 @@ class Worker:
         self.kill()
         if self.link is not None:
             self.link.close()
+        self.gone()
+
+    def gone(self) -> None:
+        """It was killed, or has ended: wait for that."""
+        self._unwatch()
         if self.process is not None:
             self.process.wait()
 

@@ -1,6 +1,7 @@
 """A process that does what it is told, and small ones that it may be told to spawn."""
 
 import asyncio
+import multiprocessing
 import os
 import re
 import signal
@@ -13,6 +14,19 @@ from procession.current import current
 
 def kill(name):
     os.kill(os.getpid(), signal.Signals[name])
+
+
+def forked(how):
+    """A child that lives on when its parent is killed; its number."""
+    if how == "multiprocessing":
+        child = multiprocessing.get_context("fork").Process(target=signal.pause)
+        child.start()
+        return child.pid
+    number = os.fork()
+    if not number:
+        signal.pause()
+        os._exit(0)
+    return number
 
 
 def event_of(event):
@@ -60,6 +74,8 @@ async def puppet(*names):
                 got.value.reply(process.spawn(closure, args[0]))
             elif what == "kill":
                 kill(*args)
+            elif what == "fork":
+                got.value.reply(forked(*args))
             elif what == "exit":
                 os._exit(*args)
             elif what == "os_pid":
