@@ -7,7 +7,7 @@ local xpcall, load, byte, gsub, format = xpcall, load, string.byte, string.gsub,
 local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
 local close, status = coroutine.close, coroutine.status
 local host, is_error = kit.host, kit.is_error
-local READY = kit.marks.READY
+local READY, PULL = kit.marks.READY, kit.marks.PULL
 
 -- -- chunks ------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ local function with_traceback(err)
   return setmetatable({ err, kit.finished_traceback() or kit.traceback(2) }, Traced)
 end
 
--- For Python: kind, message, retryable, traceback, and the number of flat values of the details.
+-- For Python: kind, message, retryable, traceback, and the flat values of the details.
 local function failure(err, traceback)
   local kind, message, retryable, details = "Internal", nil, nil, nil
   if is_error(err) then
@@ -149,8 +149,13 @@ local function failure(err, traceback)
   if type(message) ~= "string" then
     message = "error"
   end
-  local count = details ~= nil and kit.flat_of(details, "details") or nil
-  return "failed", kind, message, retryable, traceback, count
+  if details ~= nil then
+    local flat, n = kit.flattened(details, "details")
+    if flat then
+      return "failed", kind, message, retryable, traceback, kit.handed(flat, n)
+    end
+  end
+  return "failed", kind, message, retryable, traceback
 end
 
 local function ended(ok, ...)
@@ -163,24 +168,33 @@ local function ended(ok, ...)
   end
   local value, err = ...
   if type(err) == "string" then
-    return "failed", "Internal", err, false, nil, nil
+    return "failed", "Internal", err, false, nil
   elseif is_error(err) then
     return failure(err, nil)
   end
   local kind = type(value)
   if kind == "table" or kind == "function" or kind == "userdata" or kind == "thread" then
-    local count, refused = kit.flat_of(value, "result")
-    if count == nil then
-      return failure(refused, nil)
+    local flat, n = kit.flattened(value, "result")
+    if flat == nil then
+      return failure(n, nil)
     end
-    return "flat", count
+    return "flat", kit.handed(flat, n)
   end
   return "done", value
 end
 
-local function arguments(is_flat, ...)
-  if is_flat then
-    return kit.build_all(...)
+local MAX_ARGUMENTS = 200000 -- Lua's own stack has room for a million values in all
+
+local function arguments(form, ...)
+  if form == PULL then
+    return arguments(host.answer())
+  elseif form then
+    local n = ...
+    if n > MAX_ARGUMENTS then
+      local text = "a Lua program takes at most " .. MAX_ARGUMENTS .. " arguments, not " .. n
+      error(kit.new_error("LimitExceeded", text, false), 0)
+    end
+    return table.unpack(kit.walk.all_built(n, form), 1, n)
   end
   return ...
 end
@@ -225,14 +239,15 @@ local function body(id, method)
 end
 
 -- A coroutine that the program spawned.
-local function strand_start(f)
+local function strand_start(number)
+  local f = kit.collect(number)
   kit.watch(running())
   yield(format("%p", running()))
   f()
 end
 
-local function strand_body(f)
-  return ended(xpcall(strand_start, with_traceback, f))
+local function strand_body(number)
+  return ended(xpcall(strand_start, with_traceback, number))
 end
 
 -- -- from outside ----------------------------------------------------------------------------------------
@@ -250,9 +265,10 @@ function exports.new_body(id, method)
   return started(co, resume(co, id, method))
 end
 
-function exports.new_strand(f)
+-- The function is known by its number: see `store` in values.lua.
+function exports.new_strand(number)
   local co = create(strand_body)
-  return started(co, resume(co, f))
+  return started(co, resume(co, number))
 end
 exports.traceback_of = kit.traceback_of
 

@@ -6,9 +6,10 @@ local kit = ...
 
 local type, error, select, next, setmetatable, rawget = type, error, select, next, setmetatable, rawget
 local yield, metatable_of = coroutine.yield, kit.metatable_of
-local host, collect, bad_argument = kit.host, kit.collect, kit.bad_argument
+local host, bad_argument = kit.host, kit.bad_argument
+local collect, carried, store, handed = kit.collect, kit.carried, kit.store, kit.handed
 local new_error, arrived_error = kit.new_error, kit.arrived_error
-local SEND, SELECT = kit.marks.SEND, kit.marks.SELECT
+local SEND, SELECT, PULL = kit.marks.SEND, kit.marks.SELECT, kit.marks.PULL
 local channel_metatable = kit.object_metatable
 
 local function is_channel(v)
@@ -20,36 +21,16 @@ kit.is_channel = is_channel
 --
 -- Each of these is a tail call of what the program has called: the program is at level 2.
 
-local function carried(is_parcel, v)
-  if is_parcel then
-    return collect(v)
-  end
-  return v
-end
-kit.carried = carried
-
--- A value that Python cannot hold as it is travels in a box.
-local BOX = {}
-local function boxed(v)
-  local kind = type(v)
-  if kind == "thread" or kind == "userdata" then
-    return { [BOX] = v }
-  end
-  return v
-end
-local function unboxed(v)
-  return rawget(v, BOX) or v
-end
-
 -- Of an answer: the value and whether there was one.
 local function received(tag, a, b, c, d, e, f, g, h, i)
   if tag == true then
-    if type(a) == "table" then
-      a = unboxed(a)
-    end
     return a, true
   elseif tag == false then
     return nil, false
+  elseif tag == PULL then
+    return received(host.answer())
+  elseif tag == "flat" then
+    return carried(a), true
   elseif tag == "message" then
     return kit.new_message(a, b, carried(d, e), c), true
   elseif tag == "event" then
@@ -63,14 +44,19 @@ local function received(tag, a, b, c, d, e, f, g, h, i)
 end
 
 -- Of the answer to what either succeeds with a value or fails with an error object.
-function kit.answered(failed, tag, a, b, c, d, e)
+local function answered(failed, tag, a, b, c, d, e)
   if tag == "error" then
     return failed, arrived_error(a, b, c, carried(d, e), kit.traceback(2))
   elseif tag == true then
     return a, nil
+  elseif tag == PULL then
+    return answered(failed, host.answer())
+  elseif tag == "flat" then
+    return carried(a), nil
   end
   return collect(tag), nil
 end
+kit.answered = answered
 
 -- Of what a plain call into Python gave: true and values; false and the parts of an error; or nil and
 -- what was wrong with an argument. Returns values, or what stands for failure and an error object.
@@ -83,7 +69,7 @@ function kit.outcome(failed, ok, a, b, c, d, e)
     end
     return failed, arrived_error(a, b, c, carried(d, e), kit.traceback(2))
   end
-  error(a, 2)
+  error(a or "not enough memory", 2)
 end
 
 -- -- methods ---------------------------------------------------------------------------------------
@@ -107,13 +93,25 @@ end
 local function sent(tag, kind, message)
   if tag == "error" then
     error(kind == "Canceled" and message or new_error(kind, message, nil, nil, kit.traceback(2)), 2)
+  elseif tag == PULL then
+    return sent(host.answer())
   end
   return true
 end
 
+-- Whether Python can hold a value as it is. Of any other it has a number, and the value stays here, the
+-- same for who receives it.
+local function is_held(v)
+  local kind = type(v)
+  return kind == "table" or kind == "function" or kind == "thread"
+end
+
 function methods.send(ch, v)
   check_self(ch, "send")
-  return sent(yield(SEND, ch, boxed(v)))
+  if is_held(v) then
+    return sent(yield(SEND, ch, store(v), true))
+  end
+  return sent(yield(SEND, ch, v))
 end
 
 function methods.close(ch)
@@ -136,7 +134,7 @@ function methods.case_send(ch, v)
   if not host.can_send(ch) then
     bad_argument(1, "case_send", "a channel made by channel.new expected")
   end
-  return setmetatable({ ch, true, boxed(v) }, Case)
+  return setmetatable({ ch, true, v }, Case)
 end
 
 -- -- the global `channel` ----------------------------------------------------------------------------
@@ -159,12 +157,19 @@ function channel.new(capacity)
   return host.new_channel(capacity)
 end
 
-local function selected(ch, ...)
+local MAX_CASES = 10000 -- to look at each of them is one step, which is not interrupted
+
+-- `sent`: the values of the cases that send, by their places.
+local function selected(sent, ch, place, ...)
   if ch == "default" then
     return { default = true, ok = true }
+  elseif ch == PULL then
+    return selected(sent, host.answer())
   elseif ch == "error" then
-    local kind, message = ...
+    local kind, message = place, ...
     error(kind == "Canceled" and message or new_error(kind, message, nil, nil, kit.traceback(2)), 2)
+  elseif place then
+    return { channel = ch, value = sent[place], ok = true }
   end
   local value, ok = received(...)
   return { channel = ch, value = value, ok = ok }
@@ -179,29 +184,46 @@ function channel.select(cases)
   if type(cases) ~= "table" then
     bad_argument(1, "select", "table expected, got " .. kit.type_name(cases))
   end
-  local flat, n = {}, 0
   local default = cases.default
   if default ~= nil and type(default) ~= "boolean" then
     bad_argument(1, "select", "default is a boolean, not " .. type(default))
   end
   local count = #cases
+  if math.type(count) ~= "integer" then
+    bad_argument(1, "select", "its length is an integer, not " .. type(count))
+  elseif count > MAX_CASES then
+    error(kit.invalid("select takes at most " .. MAX_CASES .. " cases, not " .. count), 2)
+  end
   for key, case in next, cases do
     if key ~= "default" and not (math.type(key) == "integer" and key >= 1 and key <= count) then
       invalid_case("'" .. kit.tostring(key) .. "'", case)
     end
   end
+  local flat, n, sent = {}, 0, nil
   for i = 1, count do
     local case = cases[i]
-    if type(case) == "userdata" and metatable_of(case) == channel_metatable then
-      flat[n + 1], flat[n + 2], flat[n + 3] = case, false, nil -- a channel stands for its receive
-    elseif type(case) == "table" and metatable_of(case) == Case then
-      flat[n + 1], flat[n + 2], flat[n + 3] = rawget(case, 1), rawget(case, 2) or false, rawget(case, 3)
-    else
+    local is_send, v = false, nil
+    if type(case) == "table" and metatable_of(case) == Case then
+      is_send, v = rawget(case, 2), rawget(case, 3)
+      case = rawget(case, 1)
+    end -- a channel stands for its receive
+    if type(case) ~= "userdata" or metatable_of(case) ~= channel_metatable then
       invalid_case(i, case)
     end
+    if is_send then
+      sent = sent or {}
+      sent[i] = v
+      is_send = is_held(v) and "held" or "value"
+    end
+    flat[n + 1], flat[n + 2], flat[n + 3] = case, is_send, v
     n = n + 3
   end
-  return selected(yield(SELECT, default or false, table.unpack(flat, 1, n)))
+  for i = sent and 3 or n + 1, n, 3 do -- now that nothing can be refused
+    if flat[i - 1] == "held" then
+      flat[i] = store(flat[i])
+    end
+  end
+  return selected(sent, yield(SELECT, default or false, handed(flat, n)))
 end
 
 kit.globals.channel = channel

@@ -277,5 +277,5 @@ function library.spawn(...)
       inner(table.unpack(arguments, 2, n))
     end
   end
-  yield(SPAWN, f)
+  yield(SPAWN, kit.store(f))
 end

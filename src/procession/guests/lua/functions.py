@@ -20,18 +20,16 @@ from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import Conflict, Error, Invalid, did_you_mean
 from procession.core.kernel import Kernel
 from procession.core.message import check_topic
-from procession.core.payload import copy_payload
 from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.funcs import Call
 from procession.guests.lua.modules.part import Part, answering
-from procession.guests.lua.process import LuaProcess
+from procession.guests.lua.sending import Sending
 from procession.guests.lua.shared_memory import table_bytes
-from procession.guests.lua.state import Parcel, lua_file
-from procession.guests.lua.values import from_scalar, text
-from procession.security.guarded import GuardedKernel
+from procession.guests.lua.state import Kept, lua_file
+from procession.guests.lua.values import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from procession.core.peer import Peer
     from procession.guests.lua.guest import LuaGuest
@@ -61,14 +59,17 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-class Functions(Part):
+def _host(host: bytes | bool) -> str | None:
+    return text(host) if isinstance(host, bytes) else None
+
+
+class Functions(Sending):
     """The functions for all Lua states of a node."""
 
     lasting = frozenset(("Invalid", "PermissionDenied"))  # a process or a name may yet appear
 
     def __init__(self, guest: LuaGuest) -> None:
         super().__init__(guest)
-        self._names: dict[bytes, str] = {}
         self._contents: Iterator[Any] = iter(())
 
     def __call__(self, name: bytes) -> Any:
@@ -76,26 +77,12 @@ class Functions(Part):
         found = self._guest.module_functions.get(name.decode())
         if found is not None:
             return found
-        if name == b"send":
-            return self._guarded(self._make_send())
-        if name == b"send_copy":
-            return self._guarded(self._make_send_copy(), is_copy=True)
+        found = self._made(name)
+        if found is not None:
+            return found
         if name.startswith(b"_") or hasattr(Part, name.decode()):
             return None
         return getattr(self, name.decode(), None)
-
-    def _text(self, name: bytes) -> str:
-        """A PID, topic or name: few different ones, used again and again."""
-        found = self._names.get(name)
-        if found is None:
-            try:
-                found = name.decode()
-            except UnicodeDecodeError:
-                raise Invalid(f"{name!r:.100} is not UTF-8") from None
-            if len(self._names) > 4096:
-                self._names.clear()
-            self._names[name] = found
-        return found
 
     # -- identity --------------------------------------------------------------------------------
 
@@ -115,74 +102,6 @@ class Functions(Part):
         self.kernel.readiness.declare(self.me().pid)
 
     # -- messages --------------------------------------------------------------------------------
-
-    def _make_send(self) -> Callable[..., Any]:
-        """`send` of a scalar or of nothing: the hottest path, so without a lookup too many."""
-        kernel, names, failed = self.kernel, self._names, self.refused
-        processes, scheduler = kernel.processes, kernel.scheduler
-        as_text, resolve = self._text, kernel.resolve
-
-        def send(dest: bytes, topic: bytes, value: Any = None) -> Any:
-            try:
-                target = processes.get(names.get(dest)) or resolve(as_text(dest))  # type: ignore[arg-type]
-                if type(value) is bytes:
-                    value = from_scalar(value)
-                (target._mailbox or target.mailbox).deliver(
-                    scheduler.current.pid,  # type: ignore[union-attr]
-                    names.get(topic) or as_text(topic),
-                    value,
-                )
-            except Error as error:
-                return failed(error)
-            except AttributeError:  # it is no string
-                return None
-            return True
-
-        return send
-
-    def _make_send_copy(self) -> Callable[..., Any]:
-        """`send` of what Lua has copied: a neighbour in the same state gets that very copy."""
-        kernel, names, failed = self.kernel, self._names, self.refused
-        processes, scheduler = kernel.processes, kernel.scheduler
-        as_text, resolve = self._text, kernel.resolve
-
-        def send_copy(dest: bytes, topic: bytes, number: int) -> Any:
-            strand: Any = scheduler.current
-            payload: Any = Parcel(number)
-            try:
-                target = processes.get(names.get(dest)) or resolve(as_text(dest))  # type: ignore[arg-type]
-                if not (type(target) is LuaProcess and target.state is strand.state):
-                    payload, number = copy_payload(strand.state.unpack_parcel(number)), 0
-                (target._mailbox or target.mailbox).deliver(
-                    strand.pid, names.get(topic) or as_text(topic), payload
-                )
-            except Error as error:
-                if number:
-                    strand.state.dropped.append(number)
-                return failed(error)
-            return True
-
-        return send_copy
-
-    def _guarded(self, send: Callable[..., Any], *, is_copy: bool = False) -> Callable[..., Any]:
-        """A `send` as it is; in an app with permissions, one that asks for them first."""
-        kernel = self.kernel
-        if not isinstance(kernel, GuardedKernel):
-            return send
-        scheduler, as_text, check_send = kernel.scheduler, self._text, kernel.check_send
-
-        def guarded(dest: bytes, topic: bytes, value: Any = None) -> Any:
-            strand: Any = scheduler.current
-            try:
-                if type(dest) is bytes:  # else it is refused as what it is
-                    check_send(strand.process, as_text(dest))
-            except Error as error:
-                if is_copy:
-                    strand.state.dropped.append(value)
-                return self.refused(error)
-            return send(dest, topic, value)
-
-        return guarded
 
     @answering
     def listen(self, topic: bytes, message: bool | None) -> Any:
@@ -221,66 +140,71 @@ class Functions(Part):
         host: bytes | bool,
         linked: bool,
         monitored: bool,
-        extras: int | bool,
         *flat: Any,
     ) -> Any:
-        return self._spawn(entry, host, extras, flat, linked, monitored).pid.encode()
+        args = self.values(flat)
+        process = self.kernel.spawn(
+            self.me(), self._text(entry), _host(host), tuple(args), linked, monitored
+        )
+        return process.pid.encode()
 
-    def _spawn(
+    @answering
+    def spawn_with(
+        self, entry: bytes, host: bytes | bool, linked: bool, monitored: bool, *flat: Any
+    ) -> Any:
+        """`spawn` by a builder: what it adds stands before the arguments."""
+        return self._spawn_with(entry, host, flat, linked, monitored).pid.encode()
+
+    def _spawn_with(
         self,
         entry: bytes,
         host: bytes | bool,
-        extras: int | bool,
         flat: tuple[Any, ...],
         linked: bool = False,
         monitored: bool = False,
         *,
         to_execute: bool = False,
     ) -> Peer:
-        """Start a process, with what a builder adds to it: a parcel, or False."""
-        me = self.me()
-        context: Any = None
-        name: Any = False
-        messages: list[Any] = []
-        if extras is not False:
-            context, name, _, *messages = me.state.unpack_parcel(extras)
-            for topic, *_ in messages:  # refuse before anything has happened
-                check_topic(topic)
-        kernel = self.kernel
+        """Start a process with what a builder adds to it: see `with_extras` in process.lua."""
+        me, kernel = self.me(), self.kernel
+        context, name, count, *rest = self.values(flat)
+        messages = []
+        for _ in range(count):
+            topic, length, *rest = rest
+            check_topic(topic)  # refuse before anything has happened
+            messages.append((topic, tuple(rest[:length])))
+            rest = rest[length:]
         process = kernel.spawn(
             me,
             self._text(entry),
-            None if host is False else text(host),  # type: ignore[arg-type]
-            tuple(self.values(flat)),
+            _host(host),
+            tuple(rest),
             linked,
             monitored,
             name=None if name is False else name,
             heritage=context or None,
             to_execute=to_execute,
         )
-        for topic, count, values in messages:
-            payload = values if isinstance(values, list) else [None] * count
+        for topic, payload in messages:
             # Not by a verb of its own, which has permissions of its own: it is a part of the spawn.
-            Kernel.send(kernel, me, process.pid, topic, tuple(payload))
+            Kernel.send(kernel, me, process.pid, topic, payload)
         return process
 
     @answering
     def exec(self, entry: bytes, host: bytes | bool, *flat: Any) -> Any:
         me = self.me()
         args = tuple(self.values(flat))
-        host_id = None if host is False else text(host)  # type: ignore[arg-type]
-        return partial(self.kernel.execute, me, self._text(entry), host_id, args)
+        return partial(self.kernel.execute, me, self._text(entry), _host(host), args)
 
     @answering
     def exec_with(
         self,
         entry: bytes,
         host: bytes | bool,
-        extras: int,
         seconds: float | bool,
         *flat: Any,
     ) -> Any:
-        process = self._spawn(entry, host, extras, flat, to_execute=True)
+        process = self._spawn_with(entry, host, flat, to_execute=True)
         return Call(self.me(), process, None if seconds is False else seconds).outcome
 
     @answering
@@ -400,6 +324,12 @@ class Functions(Part):
 
     # -- the state -------------------------------------------------------------------------------
 
+    def answer(self) -> tuple[Any, ...]:
+        """The answer to what the strand has waited for, which was not given at once."""
+        strand: Any = self.kernel.scheduler.current
+        answer: tuple[Any, ...] = strand.answer
+        return answer
+
     def write(self, content: bytes) -> bytes | None:
         """Print, where `print` of Python would print; what was wrong, if it cannot."""
         try:
@@ -444,12 +374,10 @@ class Functions(Part):
         return table_bytes(addresses)
 
     def contents(self, channel: Any) -> Any:
-        """Objects of Lua that a channel has buffered; with None more of the same channel."""
+        """The numbers of what a channel has buffered in Lua; with None more of the same channel."""
         if channel is not None:
             buffer = channel._buffer if isinstance(channel, ReceiveChannel) else None
-            self._contents = (
-                value for value in buffer or () if type(value).__module__.startswith("lupa")
-            )
+            self._contents = (value.number or 0 for value in buffer or () if type(value) is Kept)
         return tuple(islice(self._contents, 100))
 
     def wait_for_guard(self) -> None:

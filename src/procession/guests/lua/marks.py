@@ -31,10 +31,22 @@ MAP = Token("MAP")
 ERROR = Token("ERROR")
 TIME = Token("TIME")
 
-BUFFERED = Token("BUFFERED")
-"""The values have been fed before, in pieces."""
+FLAT = Token("FLAT")
+"""In the place of a flat list that is too long to be handed over: it is pulled in pieces."""
+
+PULL = Token("PULL")
+"""In the place of an answer: Lua has to ask for it, since memory is scarce."""
+
+LIFTED = Token("LIFTED")
+"""Before what a function of Python gives: it went in above the limit, which is to be set again."""
+
+FULL = Token("FULL")
+"""In the place of what a function of Python gives: memory lacks for it."""
 
 MARKS = {
     str(mark): mark
-    for mark in (READY, SEND, SELECT, SPAWN, AWAIT, UPGRADE, LIST, MAP, ERROR, TIME, BUFFERED)
+    for mark in (
+        *(READY, SEND, SELECT, SPAWN, AWAIT, UPGRADE),
+        *(LIST, MAP, ERROR, TIME, FLAT, PULL, LIFTED, FULL),
+    )
 }

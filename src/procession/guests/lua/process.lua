@@ -4,10 +4,11 @@ local kit = ...
 
 local type, error, select, next, setmetatable = type, error, select, next, setmetatable
 local yield, format = coroutine.yield, string.format
+local pack, unpack = table.pack, table.unpack
 local host, outcome, answered, with_flat = kit.host, kit.outcome, kit.answered, kit.with_flat
 local type_name = kit.type_name
 local AWAIT = kit.marks.AWAIT
-local host_send, host_send_copy = host.send, host.send_copy
+local host_send, host_send_copy, host_send_flat = host.send, host.send_copy, host.send_flat
 
 local FAILED = kit.failed
 
@@ -48,17 +49,39 @@ end
 
 -- -- messages ----------------------------------------------------------------------------------------
 
-local copied, store = kit.copied, kit.store
-local function send_copy(dest, topic, v)
-  local copy, err, weight = copied(v, "payload")
-  if err then
-    return FAILED, err
+local copied, store, collect = kit.copied, kit.store, kit.collect
+
+-- Who was not in this state when somebody sent to it: only a hint, which spares a copy.
+local elsewhere, elsewhere_count = {}, 0
+local MAX_ELSEWHERE, MAX_DEST = 256, 64
+
+local function remember_elsewhere(dest)
+  if #dest <= MAX_DEST then
+    if elsewhere_count == MAX_ELSEWHERE then
+      elsewhere, elsewhere_count = {}, 0
+    end
+    elsewhere[dest] = true
+    elsewhere_count = elsewhere_count + 1
   end
-  local ok, a, b, c, d, e = host_send_copy(dest, topic, store(copy, weight))
-  if ok then
-    return true
+end
+
+local function send_table(dest, topic, v)
+  if not elsewhere[dest] then
+    local copy, err, weight = copied(v, "payload")
+    if err then
+      return FAILED, err
+    end
+    local number = store(copy, weight)
+    local ok, a, b, c, d, e = host_send_copy(dest, topic, number)
+    if ok == true then
+      return true
+    elseif ok ~= 0 then
+      return outcome(FAILED, ok, a, b, c, d, e)
+    end
+    collect(number)
+    remember_elsewhere(dest)
   end
-  return outcome(FAILED, ok, a, b, c, d, e)
+  return outcome(FAILED, with_flat(host_send_flat, 2, "payload", dest, topic, v))
 end
 
 function process.send(dest, topic, v, w, ...)
@@ -77,7 +100,7 @@ function process.send(dest, topic, v, w, ...)
   else
     v = { v, w, ... }
   end
-  return send_copy(dest, topic, v)
+  return send_table(dest, topic, v)
 end
 
 function process.listen(topic, options)
@@ -102,6 +125,9 @@ function process.listen(topic, options)
 end
 
 function process.unlisten(ch)
+  if not kit.is_channel(ch) then
+    return FAILED, kit.invalid("unlisten takes a channel that listen gave, not " .. type_name(ch))
+  end
   return outcome(FAILED, host.unlisten(ch))
 end
 
@@ -152,23 +178,18 @@ local KINDS = {
 }
 KINDS.spawn_monitored_linked = KINDS.spawn_linked_monitored
 
-local function spawn(name, extras, n, entry, host_id, ...)
+local function spawn(name, n, entry, host_id, ...)
   local err = check_entry(name, n, entry, host_id)
   if err then
     return nil, err
   end
   local kind = KINDS[name]
-  local parcel = extras and store(extras)
-  local ok, a, b, c, d, e = with_flat(host.spawn, 5, "argument", entry, host_id or false, kind[1], kind[2], parcel, ...)
-  if ok == false and parcel and type(a) == "table" then -- Python never got it
-    kit.collect(parcel)
-  end
-  return outcome(nil, ok, a, b, c, d, e)
+  return outcome(nil, with_flat(host.spawn, 4, "argument", entry, host_id or false, kind[1], kind[2], ...))
 end
 
 for name in next, KINDS do
   process[name] = function(...)
-    return spawn(name, false, select("#", ...), ...)
+    return spawn(name, select("#", ...), ...)
   end
 end
 
@@ -309,37 +330,52 @@ function builder_methods.with_options(builder, options)
   return (new_builder(made, "options", options))
 end
 
--- What a builder adds to a spawn: a table of it, ready to be stored; or nil and an error.
-local MAX_WEIGHT = 64 << 20
-local function extras_of(made)
-  local count, message = made.count, made.last
-  local extras, err, weight = copied({ made.context or {}, made.name or false, count }, "context")
-  if err then
-    return nil, err
-  end
-  for i = count, 1, -1 do
-    local payload, refused, more = copied(message.values, "payload")
-    if refused then
-      return nil, refused
-    end
-    weight = weight + more
-    if weight > MAX_WEIGHT then
-      return nil, kit.invalid("the messages of the builder are too large: send some of them later")
-    end
-    extras[3 + i] = { message.topic, message.count, payload }
+-- What a builder adds to a spawn, with the arguments behind it: how many leading arguments there are,
+-- their names for errors, and all of them. In order: the context, the name, how many messages there
+-- are; of each its topic, how many values it has, and those.
+local function with_extras(made, leading, arguments)
+  local messages, message = {}, made.last
+  for i = made.count, 1, -1 do
+    messages[i] = message
     message = message.before
   end
-  return extras
+  local all, names, n = { unpack(leading) }, {}, #leading
+  local function add(v, name)
+    n = n + 1
+    all[n], names[n] = v, name
+  end
+  add(made.context or {}, "context")
+  add(made.name or false)
+  add(made.count)
+  for i = 1, made.count do
+    message = messages[i]
+    add(message.topic)
+    add(message.count)
+    for place = 1, message.count do
+      add(message.values[place], "payload")
+    end
+  end
+  for i = 3, arguments.n do
+    add(arguments[i], "argument " .. i - 2)
+  end
+  return names, n, all
+end
+
+local function call_with_extras(f, made, leading, ...)
+  local names, n, all = with_extras(made, leading, pack(...))
+  return with_flat(f, #leading, names, unpack(all, 1, n))
 end
 
 -- The name and the messages are there before the child can run. If anything fails, it never ran.
-for name in next, KINDS do
+for name, kind in next, KINDS do
   builder_methods[name] = function(builder, ...)
-    local extras, err = extras_of(made_of(builder, name))
-    if err then
-      return nil, err
+    local made = made_of(builder, name)
+    local entry, host_id = ...
+    local wrong = check_entry(name, select("#", ...), entry, host_id)
+    if wrong then
+      return nil, wrong
     end
-    return spawn(name, extras, select("#", ...), ...)
+    return outcome(nil, call_with_extras(host.spawn_with, made, { entry, host_id or false, kind[1], kind[2] }, ...))
   end
 end
 
@@ -350,17 +386,9 @@ function builder_methods.exec(builder, ...)
   if wrong then
     return nil, wrong
   end
-  local extras, err = extras_of(made)
-  if err then
-    return nil, err
-  end
   local seconds = made.options and kit.timeout_of(made.options, 1, "exec") or false
-  local parcel = store(extras)
-  local ok, a, b, c, d, e = with_flat(host.exec_with, 4, "argument", entry, host_id or false, parcel, seconds, select(3, ...))
+  local ok, a, b, c, d, e = call_with_extras(host.exec_with, made, { entry, host_id or false, seconds }, ...)
   if not ok then
-    if type(a) == "table" then -- Python never got it
-      kit.collect(parcel)
-    end
     return outcome(nil, ok, a, b, c, d, e)
   end
   return answered(nil, yield(AWAIT, a))

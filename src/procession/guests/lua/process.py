@@ -22,6 +22,9 @@ from procession.guests.lua.values import PLAIN, text, to_flat
 
 log = logging.getLogger("procession.process")
 
+DIRECT = 16
+"""How many arguments of a program are handed to Lua at once."""
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,6 +47,7 @@ class LuaProcess(LuaBody, Process):
     declared_only = True
 
     __slots__ = (
+        "answer",
         "attached",
         "chain_before",
         "closing",
@@ -53,12 +57,14 @@ class LuaProcess(LuaBody, Process):
         "exceeded",
         "extended",
         "guard",
+        "handed",
         "interrupted",
         "launching",
         "pointer",
         "state",
         "step_limit",
         "strands",
+        "taken",
         "unlistened",
         "upgradable",
         "wait",
@@ -84,6 +90,8 @@ class LuaProcess(LuaBody, Process):
         self.wait: Any = ANSWER
         self.computed = 0.0
         self.exceeded = False
+        self.handed: list[Any] | None = None
+        self.taken = 0
         self.extended = False
         """Whether it has added something to its strings, which the state keeps."""
         self.strands: dict[LuaStrand, None] | None = None
@@ -108,7 +116,8 @@ class LuaProcess(LuaBody, Process):
     def launch(self, chunk: bytes, method: bytes, args: Sequence[Any]) -> None:
         """Run the chunk, up to its main. Raises the Error with which it fails."""
         self.coroutine, self.pointer = self._run_chunk(self.entry, chunk, method)
-        self.value = self._arguments(args)
+        self.value, self.handed = _arguments(args)
+        self.taken = 0
 
     def prepare(
         self, program: Program, chunk: bytes, method: bytes, args: Sequence[Any]
@@ -117,7 +126,7 @@ class LuaProcess(LuaBody, Process):
         if self.scheduler.current is not self:
             raise Invalid("only main can upgrade its process, not a coroutine that it spawned")
         coroutine, pointer = self._run_chunk(program.entry, chunk, method)
-        return Successor(program, coroutine, pointer, self._arguments(args))
+        return Successor(program, coroutine, pointer, *_arguments(args))
 
     def become(self, successor: Successor) -> None:
         """Go on as another program; what the old one has to close is closed."""
@@ -129,6 +138,7 @@ class LuaProcess(LuaBody, Process):
         self.unlistened = self.closing = None
         self.mailbox.renew(self.mailbox.detached())
         self.value, self.wait = successor.answer, ANSWER
+        self.handed, self.taken = successor.handed, 0
         self.scheduler.ready.append(self)
         self.scheduler.rouse()
 
@@ -168,19 +178,10 @@ class LuaProcess(LuaBody, Process):
             guard.resume(suspended)
         if trapped is not READY:
             if type(trapped) is tuple and trapped[0] == b"failed":
-                raise self._failure(*trapped[1:])
+                raise self._failure(trapped)
             raise Internal(f"{entry}: the top level of a program must not wait; main may")
         self.computed = 0.0
         return coroutine, pointer
-
-    def _arguments(self, args: Sequence[Any]) -> tuple[Any, ...]:
-        for arg in args:
-            if type(arg) not in PLAIN and type(arg) is not str:
-                flat: list[Any] = []
-                for one in args:
-                    flat += to_flat(one)
-                return (True, len(args), *self.state.fed(flat))
-        return (False, *[arg.encode() if type(arg) is str else arg for arg in args])
 
     @property
     def is_interrupted(self) -> bool:
@@ -191,14 +192,15 @@ class LuaProcess(LuaBody, Process):
         """What `ctx` reads."""
         self.context = heritage
 
-    def spawn_strand(self, function: Any, creator: LuaBody) -> bool:
+    def spawn_strand(self, number: int, creator: LuaBody) -> bool:
         """Another line of execution. It runs to its first wait now. SEMANTICS 3.1.
 
+        Lua has stored its function under this number.
         False: its creator, which was spawned a moment ago, goes on after it, and not by a return:
         coroutines that spawn each other need no stack.
         """
         strand = LuaStrand(self)
-        strand.coroutine, address, _ = self.state.new_strand(function)
+        strand.coroutine, address, _ = self.state.new_strand(number)
         strand.pointer = int(address, 16)
         strand.value = (None,)
         if self.strands is None:
@@ -244,6 +246,7 @@ class LuaProcess(LuaBody, Process):
         self._drop_strands()
         self.drop()
         self.drop_attached()
+        self.handed = None
         state, self.state = self.state, None
         self._drop_parcels(state)
         if len(state.dropped) > 1000:
@@ -320,15 +323,33 @@ class LuaProcess(LuaBody, Process):
 class Successor:
     """A program that a process is about to become."""
 
-    __slots__ = ("answer", "coroutine", "pointer", "program")
+    __slots__ = ("answer", "coroutine", "handed", "pointer", "program")
 
     def __init__(
-        self, program: Program, coroutine: Any, pointer: int, answer: tuple[Any, ...]
+        self,
+        program: Program,
+        coroutine: Any,
+        pointer: int,
+        answer: tuple[Any, ...],
+        handed: list[Any] | None,
     ) -> None:
         self.program = program
         self.coroutine = coroutine
         self.pointer = pointer
         self.answer = answer
+        self.handed = handed
+
+
+def _arguments(args: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any] | None]:
+    """The answer that begins main, for `arguments` in body.lua; and what Lua pulls for it."""
+    if len(args) <= DIRECT:
+        plain = [arg.encode() if type(arg) is str else arg for arg in args]
+        if PLAIN.issuperset(map(type, plain)):
+            return (False, *plain), None
+    flat: list[Any] = []
+    for arg in args:
+        flat += to_flat(arg)
+    return (len(flat), len(args)), flat
 
 
 class LuaStrand(LuaBody, Strand):
@@ -336,16 +357,19 @@ class LuaStrand(LuaBody, Strand):
 
     __slots__ = (
         "__weakref__",
+        "answer",
         "chain_before",
         "computed",
         "coroutine",
         "exceeded",
         "guard",
+        "handed",
         "owner",
         "pid",
         "pointer",
         "state",
         "step_limit",
+        "taken",
         "wait",
     )
 
@@ -362,6 +386,8 @@ class LuaStrand(LuaBody, Strand):
         self.wait: Any = ANSWER
         self.computed = 0.0
         self.exceeded = False
+        self.handed: list[Any] | None = None
+        self.taken = 0
 
     @property
     def process(self) -> LuaProcess:

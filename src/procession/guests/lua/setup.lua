@@ -2,7 +2,7 @@
 -- else. `kit` is what the files share: raw tools, the Python side (`host`), and what they offer
 -- each other. No program ever sees it.
 
-local python_function, marks, compatible, counting, own_state = ...
+local python_function, marks, compatible, counting, own_state, limited, unwrapped = ...
 
 local kit = { marks = marks, compatible = compatible, own_state = own_state }
 local as_function = python.as_function
@@ -10,14 +10,42 @@ local as_function = python.as_function
 kit.metatable_of = debug.getmetatable
 kit.modules = {}
 
+-- What a function of Python gives where memory is limited: see state.py.
+local LIFTED, FULL = marks.LIFTED, marks.FULL
+local function_of = as_function(python_function)
+local set_limit = as_function(function_of("set_limit"))
+local function below_limit(...)
+  set_limit()
+  return ...
+end
+local function fitted(first, ...)
+  if first == LIFTED then
+    return below_limit(...)
+  elseif first == FULL then
+    error("not enough memory", 0)
+  end
+  return first, ...
+end
+local function fitting(f)
+  return function(...)
+    return fitted(f(...))
+  end
+end
+if limited then
+  function_of = fitting(function_of)
+end
+
 -- Functions of Python, by name; wrapped when first used.
 kit.host = setmetatable({}, {
   __index = function(host, name)
-    local f = as_function(python_function)(name)
+    local f = function_of(name)
     if f == nil then
       error("no host function " .. tostring(name))
     end
     f = as_function(f)
+    if limited and not unwrapped[name] then
+      f = fitting(f)
+    end
     rawset(host, name, f)
     return f
   end,
@@ -107,6 +135,9 @@ function kit.watch(co)
     sethook(co, look, "", 100000)
   end
 end
+
+-- lupa looks for this name at each call: as long as it is kept, that allocates nothing.
+kit.kept_name = "debug"
 
 for _, name in ipairs({ "dofile", "loadfile", "python", "io", "package", "require" }) do
   _G[name] = nil

@@ -46,6 +46,14 @@ local function add_all(...)
   return n > 0
 end
 
+local function add_stored(...)
+  local n = select("#", ...)
+  for i = 1, n do
+    add(kit.stored((select(i, ...))))
+  end
+  return n > 0
+end
+
 local function add_tables()
   bytes = bytes + host.table_bytes(concat(tables, " "))
   tables = {}
@@ -103,9 +111,9 @@ end
 
 function walk.userdata(object)
   bytes = bytes + OBJECT
-  local more = add_all(host.contents(object))
+  local more = add_stored(host.contents(object))
   while more and budget >= 0 do
-    more = add_all(host.contents(nil))
+    more = add_stored(host.contents(nil))
   end
 end
 

@@ -7,6 +7,17 @@ Two rules keep lupa safe to use. Python holds Lua tables, functions and threads 
 or returned them to the main thread of the state: one that was an argument of a call from a
 coroutine belongs to that coroutine, which may be gone when Python drops it. And a Python function
 called from Lua never raises: the exception would be a Python object in the hands of a program.
+
+A third keeps a limit of memory safe. lupa gives values to Lua outside of any protected call: if
+memory lacks there, Lua ends the whole OS process, or leaves Python's frames by a jump. So
+
+    a call from Python    is made without the limit, of our own Lua alone (`_without_limit`)
+    an answer to a wait   goes in if there is ample room; else Lua asks for it (PULL)
+    a function's result   likewise; else it goes in above the limit, which Lua sets again before
+                          it does anything else (LIFTED), or is refused (FULL)
+    what Lua yields       is numbers, strings and objects of Python: none of that allocates
+
+In short, Lua allocates for a program only where Lua itself can fail, and be caught.
 """
 
 from __future__ import annotations
@@ -19,10 +30,9 @@ from lupa import lua54
 
 from procession.core.errors import Error, Internal, LimitExceeded
 from procession.guests.lua.chain import Chain, NoChain
-from procession.guests.lua.marks import BUFFERED, MARKS
+from procession.guests.lua.marks import FULL, LIFTED, MARKS
 from procession.guests.lua.tail_calls import keep_callers
 from procession.guests.lua.types import TypeSyntaxError, erase_types, locate
-from procession.guests.lua.values import from_flat, is_plain, to_flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,6 +52,7 @@ FILES = (
     "sandbox.lua",
     "errors.lua",
     "message.lua",
+    "walk.lua",
     "values.lua",
     "channel.lua",
     "coroutine.lua",
@@ -62,13 +73,23 @@ INTERRUPTED = (
     "os.lua",
     "errors.lua",
     "message.lua",
+    "walk.lua",
     "checked.lua",
 )
 """Those that work on values of the program alone: interrupted and ended like the program itself."""
 
+UNWRAPPED = frozenset((b"send", b"send_copy", b"wait_for_guard", b"overdue"))
+"""Functions that Lua calls where it must be fast: what they give allocates nothing."""
+
 _HERE = files("procession.guests.lua")
-_FEED = 5000
-"""How many values go into Lua by one call."""
+
+_NO_LIMIT = 1 << 62
+_AT_ONCE = 16
+"""How many arguments a call from Python has at most: lupa takes for granted that they fit."""
+_SLACK = 4096
+"""What a program must have free, and what a few small values take."""
+_OVER = 65536
+"""By so much at most is a limit exceeded by what functions of Python give."""
 
 
 @cache
@@ -137,6 +158,23 @@ class Parcel(int):
         return self >> 32
 
 
+class Kept:
+    """A value of Lua in a channel of its process, known here by its number.
+
+    If nobody receives it, Lua is told to forget it.
+    """
+
+    __slots__ = ("number", "state")
+
+    def __init__(self, state: LuaState, number: int) -> None:
+        self.state = state
+        self.number: int | None = number
+
+    def __del__(self) -> None:
+        if self.number is not None:
+            self.state.dropped.append(self.number)
+
+
 class LuaState:
     """A Lua state with our Lua in it. `memory` bounds what programs may use, in bytes.
 
@@ -165,40 +203,47 @@ class LuaState:
             attribute_filter=_no_attributes,
             max_memory=memory,
         )
-        self._limit = memory
+        self.limit: int | None = None
+        self._used = self.runtime.get_memory_used
+        self._is_lifted = False
         self.collect: Any = self.runtime.globals()[b"collectgarbage"]
         if memory is not None:
             self.runtime.set_max_memory(_NO_LIMIT)
-        self._fed: list[Any] = []
-        own = {b"feed": self._feed}
+        own = {b"set_limit": self.set_limit}
         marks = self.runtime.table_from({name.encode(): mark for name, mark in MARKS.items()})
         setup = self._load("setup.lua")
-        kit = setup(
-            lambda name: own.get(name) or functions(name), marks, compatible, counting, self.own
-        )
+        limited = memory is not None
+
+        def function(name: bytes) -> Any:
+            found = own.get(name) or functions(name)
+            if not limited or found is None or name in UNWRAPPED or name in own:
+                return found
+            return self._limited(found)
+
+        function_of = self._limited(function) if limited else function
+        unwrapped = self.runtime.table_from(dict.fromkeys((*UNWRAPPED, *own), True))
+        kit = setup(function_of, marks, compatible, counting, self.own, limited, unwrapped)
         exports = None
         for name in FILES:
             exports = self._load(name)(kit) or exports
         assert exports is not None
-        self.new_body = exports[b"new_body"]
-        self.new_strand = exports[b"new_strand"]
+        self._new_body = exports[b"new_body"]
+        self._new_strand = exports[b"new_strand"]
         self.close_coroutine = exports[b"close"]
-        self.release = exports[b"release"]
-        self.traceback_of = exports[b"traceback_of"]
+        self._release = exports[b"release"]
+        self._traceback_of = exports[b"traceback_of"]
         self._compile = exports[b"compile"]
         self._more = exports[b"more"]
-        self._flat_of_parcel = exports[b"flat_of_parcel"]
-        self._feed_lua = exports[b"feed"]
-        self._build_parcel = exports[b"build_parcel"]
         self._discard = exports[b"discard"]
+        self._count = exports[b"count"]
         self.settle = exports[b"settle"]
         self.begin_measure = exports[b"begin_measure"]
         self.measure = exports[b"measure"]
         self.measured = exports[b"measured"]
         self.chain_length = exports[b"chain_length"]
         self.chain: Any = NoChain() if counting else Chain(self.runtime, *exports[b"chain"]())
-        if memory is not None:
-            self.runtime.set_max_memory(memory)
+        self.limit = memory
+        self.set_limit()
         self._compiled: set[bytes] = set()
         self.relief: Relief | None = None
         """What ends processes if they use too much together; None if each has a limit."""
@@ -222,28 +267,61 @@ class LuaState:
     # -- memory --------------------------------------------------------------------------------
 
     def _without_limit(self, function: Any, *values: Any) -> Any:
-        """Call a function of our Lua with values of Python; see `has_room` for what comes of it.
-
-        lupa hands values to Lua outside of any protected call: if memory lacks there, Lua ends the
-        whole OS process.
-        """
-        if self._limit is None:
+        """Call a function of our Lua with values of Python."""
+        if self.limit is None:
             return function(*values)
         self.runtime.set_max_memory(_NO_LIMIT)
         try:
             return function(*values)
         finally:
-            self.runtime.set_max_memory(self._limit)
+            self.set_limit()
 
-    def has_room(self, values: Iterable[Any] = ()) -> bool:
-        """Whether a state with a limit can be given these values, and go on after that."""
-        if self._limit is None:
-            return True
-        needed = _SLACK + sum(len(one) for one in values if type(one) is bytes)
-        if self.runtime.get_memory_used() + needed <= self._limit:
+    def set_limit(self) -> None:
+        """From here on the limit holds, if there is one."""
+        if self.limit is not None:
+            self._is_lifted = False
+            self.runtime.set_max_memory(self.limit)
+
+    def is_roomy(self, given: Any) -> bool:
+        """Whether there is so much room that Lua can surely be given this.
+
+        Half of the limit: an object of Python may make lupa's table of all of them grow at once.
+        """
+        needed = _SLACK + bytes_of(given)
+        return bool(self._used() + needed <= self.limit >> 1)  # type: ignore[operator]
+
+    def has_room(self, needed: int = _SLACK) -> bool:
+        """Whether there are so many bytes to be had."""
+        if self.limit is None or self._used() + needed <= self.limit:
             return True
         self._without_limit(self.collect)
-        return bool(self.runtime.get_memory_used() + needed <= self._limit)
+        return bool(self._used() + needed <= self.limit)
+
+    def _limited(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function for Lua where memory is limited; setup.lua has the other half."""
+
+        def limited(*args: Any) -> Any:
+            try:
+                given = function(*args)
+            except lua54.LuaMemoryError:
+                return FULL
+            if self.limit is None or self.is_roomy(given):
+                return given
+            needed = bytes_of(given)
+            # A little above it does no harm: what Lua allocates next fails.
+            allowed = needed if needed > _SLACK else -_OVER
+            if not self.has_room(allowed):
+                return FULL
+            self._is_lifted = True
+            self.runtime.set_max_memory(_NO_LIMIT)
+            return (LIFTED, *given) if type(given) is tuple else (LIFTED, given)
+
+        return limited
+
+    def stopped(self) -> None:
+        """A program has been ended, maybe between a result and the limit that follows it."""
+        if self._is_lifted:
+            self.set_limit()
 
     # -- chunks --------------------------------------------------------------------------------
 
@@ -277,27 +355,14 @@ class LuaState:
 
     # -- values --------------------------------------------------------------------------------
 
-    def _feed(self, *values: Any) -> None:
-        self._fed += values
-
-    def flat(self, values: tuple[Any, ...]) -> Any:
-        """The values of a call from Lua; what it has fed before, if there was too much."""
-        if values and values[0] is BUFFERED:
-            fed, self._fed = self._fed, []
-            return fed
-        return values
-
-    def unpack_flat(self, count: int) -> Any:
-        """The value of `count` flat values that Lua has ready."""
+    def pull(self) -> list[Any]:
+        """The flat list that the call or yield which is just being made hands over."""
         values: list[Any] = []
-        while len(values) < count:
-            more = self._more(len(values) + 1)
-            values += more if type(more) is tuple else (more,)
-        return from_flat(values)
-
-    def unpack_parcel(self, number: int) -> Any:
-        """The value of a parcel, which then is gone."""
-        return self.unpack_flat(self._flat_of_parcel(number))
+        while True:
+            count, *piece = self._more(len(values) + 1)
+            values += piece
+            if len(values) >= count:
+                return values
 
     def drop(self, letters: Iterable[Letter] | None) -> None:
         """Forget what was sent from Lua to Lua among some letters of a mailbox."""
@@ -308,34 +373,37 @@ class LuaState:
     def discard_dropped(self) -> None:
         """Have Lua forget the parcels that nobody will unpack."""
         dropped, self.dropped = self.dropped, []
-        for start in range(0, len(dropped), 100):
-            self._discard(*dropped[start : start + 100])
+        for start in range(0, len(dropped), _AT_ONCE):
+            self._without_limit(self._discard, *dropped[start : start + _AT_ONCE])
 
-    def build(self, value: Any) -> int:
-        """A value of Python in Lua, as a parcel."""
-        number: int = self._without_limit(self._build_parcel, *self.fed(to_flat(value)))
-        return number
+    def kept(self) -> int:
+        """How many parcels and values of channels Lua keeps."""
+        return int(self._count())
 
-    def fed(self, flat: list[Any]) -> list[Any]:
-        """The arguments for a flat list: itself, or a mark, after it was fed in pieces."""
-        if len(flat) <= _FEED:
-            return flat
-        for start in range(0, len(flat), _FEED):
-            self._without_limit(self._feed_lua, *flat[start : start + _FEED])
-        return [BUFFERED]
+    # -- coroutines ----------------------------------------------------------------------------
 
-    def carry(self, value: Any) -> tuple[bool, Any]:
-        """Whether it is a parcel, and its number; or the value that Lua can have as it is."""
-        if is_plain(value):
-            return False, value
-        if type(value) is str:
-            return False, value.encode(errors="replace")
-        return True, self.build(value)
+    def new_body(self, chunk: bytes, method: bytes) -> Any:
+        """The coroutine of a process, and its address."""
+        return self._without_limit(self._new_body, chunk, method)
+
+    def new_strand(self, number: int) -> Any:
+        """A coroutine for a function that Lua has stored, and its address."""
+        return self._without_limit(self._new_strand, number)
+
+    def release(self, pid: bytes) -> None:
+        """Forget what a process left in the state."""
+        self._without_limit(self._release, pid)
+
+    def traceback_of(self, coroutine: Any) -> Any:
+        """Where a coroutine is."""
+        return self._without_limit(self._traceback_of, coroutine)
 
 
-_NO_LIMIT = 1 << 62
-_SLACK = 4096
-"""What must be free in a state with a limit before it is given anything."""
+def bytes_of(given: Any) -> int:
+    """How many bytes Lua needs for the strings in what it is given."""
+    if type(given) is tuple or type(given) is list:
+        return sum([len(one) for one in given if type(one) is bytes])
+    return len(given) if type(given) is bytes else 0
 
 
 def out_of_memory() -> Error:

@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from lupa import lua54
 
-from procession.core.case import CLOSED, ReceiveCase, SendCase
+from procession.core.case import ReceiveCase, SendCase
 from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import Error, Internal, Invalid
-from procession.core.event import Event
 from procession.core.mailbox import TopicChannel
-from procession.core.message import Message
 from procession.core.process import Process
 from procession.core.scheduler import NOTHING
 from procession.core.select import select
 from procession.guests.failure import step_limit_exceeded
-from procession.guests.lua.marks import AWAIT, SELECT, SEND, SPAWN, UPGRADE
-from procession.guests.lua.state import Parcel, out_of_memory
-from procession.guests.lua.values import PLAIN, from_scalar, kind_of, new_error, text
+from procession.guests.lua.answer import WEIGHTLESS, Answered, Sent
+from procession.guests.lua.marks import AWAIT, FLAT, PULL, SELECT, SEND, SPAWN, UPGRADE
+from procession.guests.lua.state import Kept, Parcel, out_of_memory
+from procession.guests.lua.values import from_flat, from_scalar, new_error, text
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -33,20 +32,11 @@ if TYPE_CHECKING:
     from procession.guests.lua.process import LuaProcess
 
 
-class Wrapped:
-    """A value for a channel of Lua, where it is received as a payload."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
 ANSWER = object()
 """What a strand waits for whose `value` is its answer already."""
 
 
-class LuaBody:
+class LuaBody(Answered):
     """What a process and a further strand of it have in common. Without fields: see their slots."""
 
     if not TYPE_CHECKING:
@@ -67,7 +57,6 @@ class LuaBody:
     computed: float
     """Seconds that it has computed since its last wait, as far as it was interrupted."""
     exceeded: bool
-    state: Any
     guard: Guard
     step_limit: float
 
@@ -100,19 +89,17 @@ class LuaBody:
         if wait is None:
             value = self.value
             self.turn = None  # what it was handed is no longer to be given back: see `drop`
-            answer = (True, value) if type(value) in PLAIN else self._received(value)
+            answer = (True, value) if type(value) in WEIGHTLESS else self.received(value)
         elif wait is ANSWER:
             answer = self.value
+            if answer is not None and self.state.limit is not None:
+                answer = self.fit(answer)  # other strands may have used memory since
             self.wait = None
         else:
             answer = self._drive(wait)
             if answer is None:
                 return None
-        limited = self.state.own
         while True:
-            if limited and not self.state.has_room(answer or ()):
-                self._crashed(lua54.LuaMemoryError())
-                return None
             guard.running = self
             guard.entered = True
             if guard.asleep:
@@ -140,7 +127,7 @@ class LuaBody:
                     # Its program does not run where coroutine.lua thinks that it does.
                     self.ended(None, Internal("attempt to yield from outside a coroutine"))
                     return None
-                answer = self._failed(Invalid("only a channel can be received from"))
+                answer = self.failed(Invalid("only a channel can be received from"))
                 if self._is_out_of_credit(answer):
                     return None
                 continue
@@ -156,7 +143,7 @@ class LuaBody:
                     scheduler.rouse()
                     return None
                 value = trapped.take()
-                answer = (True, value) if type(value) in PLAIN else self._received(value)
+                answer = (True, value) if type(value) in WEIGHTLESS else self.received(value)
                 continue
             if trapped._receiver is None:
                 trapped._receiver = self
@@ -215,6 +202,7 @@ class LuaBody:
         """An error has left the coroutine: what the guard or the allocator does gets so far."""
         message = str(error) or type(error).__name__
         self.coroutine = None
+        self.state.stopped()
         if self.exceeded:
             self.ended(None, self.verdict())
         elif isinstance(error, lua54.LuaMemoryError):
@@ -242,29 +230,45 @@ class LuaBody:
             return None
         wait: Coroutine[Any, Any, Any]
         if what is SELECT:
-            cases: list[ReceiveCase[Any] | SendCase[Any]] = []
-            for i in range(2, len(trapped) - 1, 3):
-                channel: Any = trapped[i]
-                kind: type[Any] = Channel if trapped[i + 1] else ReceiveChannel
-                if not isinstance(channel, kind):
-                    return self._failed(Invalid("a case of select is of a channel"))
-                if trapped[i + 1]:
-                    value = trapped[i + 2] if i + 2 < len(trapped) else None
-                    cases.append(SendCase(channel, value))
-                else:
-                    cases.append(ReceiveCase(channel))
-            wait = select(self.scheduler, tuple(cases), default=trapped[1])
-            return self._drive(_Select(wait))
+            try:
+                cases = self._cases(self._flat(trapped, 2))
+            except Invalid as refused:
+                return self.failed(refused)
+            return self._drive(_Select(select(self.scheduler, cases, default=trapped[1])))
         if what is SEND:
             channel = trapped[1]
+            value = Kept(self.state, trapped[2]) if len(trapped) > 3 else trapped[2]
             if not isinstance(channel, Channel):
-                return self._failed(Invalid("only a channel made by channel.new can be sent to"))
-            wait = channel.send(trapped[2] if len(trapped) > 2 else None)
+                return self.failed(Invalid("only a channel made by channel.new can be sent to"))
+            if len(self.state.dropped) > 100:
+                self.state.discard_dropped()
+            wait = channel.send(value)
         elif what is AWAIT:
             wait = trapped[1]()
         else:
-            return self._failed(Internal(f"unknown request {what!r}"))
+            return self.failed(Internal(f"unknown request {what!r}"))
         return self._drive(wait)
+
+    def _flat(self, trapped: tuple[Any, ...], start: int) -> Any:
+        """The flat values that Lua has yielded or returned, from a place on."""
+        if len(trapped) == start + 1 and trapped[start] is FLAT:
+            return self.state.pull()
+        return trapped[start:]
+
+    def _cases(self, flat: Any) -> tuple[ReceiveCase[Any] | SendCase[Any], ...]:
+        """The cases of a select: for each the channel, how it sends or False, and the value."""
+        cases: list[ReceiveCase[Any] | SendCase[Any]] = []
+        for i in range(0, len(flat), 3):
+            channel, how, value = flat[i : i + 3]
+            if how == b"held":
+                value = Kept(self.state, value)
+            if not isinstance(channel, Channel if how else ReceiveChannel):
+                raise Invalid("a case of select is of a channel")
+            if isinstance(channel, Channel) and how:
+                cases.append(_Sending(channel, value, i // 3 + 1))
+            else:
+                cases.append(ReceiveCase(channel))
+        return tuple(cases)
 
     def _drive(self, wait: Any) -> tuple[Any, ...] | None:
         """Go on with a coroutine of the core; its answer, or None while it waits."""
@@ -273,66 +277,13 @@ class LuaBody:
         except StopIteration as end:
             self.wait = None
             if type(wait) is _Select:
-                return self._selected(end.value)
-            return self._received(end.value)
+                return self.chosen(end.value)
+            return self.received(end.value)
         except Error as error:
             self.wait = None
-            return self._failed(error)
+            return self.failed(error)
         self.wait = wait
         return None
-
-    def _failed(self, error: Error) -> tuple[Any, ...]:
-        return (
-            b"error",
-            kind_of(error),
-            error.message.encode(errors="replace"),
-            error.retryable,
-            *self.state.carry(error.details),
-        )
-
-    def _selected(self, selected: Any) -> tuple[Any, ...]:
-        if selected.default:
-            return (b"default",)
-        if not selected.ok:
-            return (selected.channel, False)
-        return (selected.channel, *self._received(selected.value))
-
-    def _received(self, value: Any) -> tuple[Any, ...]:
-        """The answer for a value, in the form that `received` in channel.lua reads."""
-        kind = type(value)
-        if kind in PLAIN:
-            return (True, value)
-        if kind is Parcel:
-            return (value,)
-        if kind is str:
-            return (True, value.encode(errors="replace"))
-        if value is CLOSED:
-            return (False,)
-        carry = self.state.carry
-        if kind is Message:
-            payload = value.payload
-            sender = None if value.sender is None else value.sender.encode()
-            carried = (True, payload) if type(payload) is Parcel else carry(payload)
-            call = value if value.wants_reply else None
-            return (b"message", sender, value.topic.encode(), call, *carried)
-        if kind is Event:
-            sender = None if value.sender is None else value.sender.encode()
-            reason = None if value.reason is None else value.reason.encode(errors="replace")
-            return (
-                b"event",
-                value.kind.encode(),
-                sender,
-                int(value.time * 1e9),
-                *carry(value.result),
-                *carry(value.error),
-                reason,
-                value.deadline,
-            )
-        if kind is Wrapped:
-            return (b"payload", *carry(value.value))
-        if kind.__module__.startswith("lupa") or isinstance(value, ReceiveChannel):
-            return (True, value)  # from another coroutine of the process
-        return (self.state.build(value),)
 
     def _finished(self, what: bytes, trapped: tuple[Any, ...]) -> None:
         """Its code has returned or failed: see body.lua."""
@@ -341,28 +292,24 @@ class LuaBody:
             self.ended(from_scalar(trapped[1]) if len(trapped) > 1 else None, None)
         elif what == b"flat":
             try:
-                result = self.state.unpack_flat(trapped[1])
+                result = from_flat(self._flat(trapped, 1))
             except Invalid as error:
                 self.ended(None, error)
             else:
                 self.ended(result, None)
         else:
-            self.ended(None, self._failure(*trapped[1:]))
+            self.ended(None, self._failure(trapped))
 
-    def _failure(
-        self,
-        kind: bytes,
-        message: bytes,
-        retryable: bool | None,
-        traceback: bytes | None,
-        details_count: int | None,
-    ) -> Error:
+    def _failure(self, trapped: tuple[Any, ...]) -> Error:
+        """Why its code has failed."""
+        _, kind, message, retryable, traceback, *_ = trapped
         if self.exceeded:
             return self.verdict()
         if message == b"not enough memory":
             return out_of_memory()
         try:
-            details = None if details_count is None else self.state.unpack_flat(details_count)
+            flat = self._flat(trapped, 5)
+            details = from_flat(flat) if flat else None
         except Invalid as refused:
             details = {"details_lost": refused.message}
         extra = {"traceback": text(traceback)} if traceback else None
@@ -384,9 +331,18 @@ class LuaBody:
                 self.parked = None
             elif type(self.turn) is tuple:
                 self.process.mailbox.restore(self.turn)  # it was handed a letter, and has not run
-        elif wait is not ANSWER:
+        elif wait is ANSWER:
+            self._drop_answer(self.value)
+        else:
             wait.close()
         self.close_coroutine(coroutine)
+
+    def _drop_answer(self, answer: tuple[Any, ...] | None) -> None:
+        """Lua will not take this answer: it is to forget the parcels in it."""
+        if answer is not None:
+            if answer[0] is PULL:
+                answer = self.answer
+            self.state.dropped += [one for one in answer if type(one) is Parcel]
 
     def close_coroutine(self, coroutine: Any) -> None:
         """Run what is to be closed, in the time that all coroutines of the process have for it."""
@@ -411,6 +367,22 @@ class LuaBody:
             spent = monotonic() - began
             guard.closing.spend(spent)
             process.closing = left - spent
+
+
+class _Sending(SendCase[Any]):
+    """A case that sends. Its value stays in Lua, which knows the case by its place."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, channel: Channel[Any], value: Any, place: int) -> None:
+        super().__init__(channel, value)
+        self.place = place
+
+    def outcome(self, value: Any) -> Any:
+        """What the select returns for this case."""
+        selected = super().outcome(value)
+        selected.value = Sent(self.place)
+        return selected
 
 
 class _Select:

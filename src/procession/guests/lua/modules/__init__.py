@@ -45,7 +45,7 @@ _HALVES: dict[str, tuple[type[Part], str]] = {
     "env": (Environment, "get get_all"),
     "uuid": (Uuids, "v1 v3 v4 v5 v7 validate parse version variant format"),
     "ctx": (Context, "get all"),
-    "funcs": (Calls, "start waiting outcome is_complete is_canceled channel cancel"),
+    "funcs": (Calls, "start start_with waiting outcome is_complete is_canceled channel cancel"),
     "events": (Events, "subscribe send"),
 }
 """The Python half of a module, and its functions for Lua: `json_encode` is one's name there."""

@@ -2,7 +2,7 @@
 
 local kit = ...
 
-local type, next, setmetatable, error = type, next, setmetatable, error
+local type, next, select, setmetatable, error = type, next, select, setmetatable, error
 local yield = coroutine.yield
 local host, outcome, with_flat = kit.host, kit.outcome, kit.with_flat
 local AWAIT = kit.marks.AWAIT
@@ -83,20 +83,14 @@ end
 
 -- Start a function: the core's call; or nil and an error. `settings`: `context` and `seconds`, or nil.
 local function start(settings, reference, ...)
-  local parcel = false
-  if settings and settings.context then
-    local copy, err = kit.copied(settings.context, "context")
-    if err then
-      return nil, err
+  if settings and next(settings.context) ~= nil then
+    local names = { [3] = "context" }
+    for i = 1, select("#", ...) do
+      names[3 + i] = "argument " .. i
     end
-    parcel = kit.store(copy)
+    return outcome(nil, with_flat(host.funcs_start_with, 2, names, reference, settings.seconds or false, settings.context, ...))
   end
-  local seconds = settings and settings.seconds or false
-  local ok, a, b, c, d, e = with_flat(host.funcs_start, 3, "argument", reference, parcel, seconds, ...)
-  if ok == false and type(a) == "table" and parcel then -- Python never got it
-    kit.collect(parcel)
-  end
-  return outcome(nil, ok, a, b, c, d, e)
+  return outcome(nil, with_flat(host.funcs_start, 2, "argument", reference, settings and settings.seconds or false, ...))
 end
 
 local function call(settings, reference, ...)

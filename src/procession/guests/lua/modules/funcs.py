@@ -13,8 +13,8 @@ from procession.core.call import CALLER_GONE
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Canceled, ChannelClosed, Error, Timeout
 from procession.core.payload import copy_error
+from procession.guests.lua.answer import Wrapped
 from procession.guests.lua.modules.part import Part, answering
-from procession.guests.lua.strand import Wrapped
 from procession.guests.lua.values import text
 
 if TYPE_CHECKING:
@@ -126,14 +126,23 @@ class Calls(Part):
     """What a program can do with calls."""
 
     @answering
-    def start(self, entry: bytes, context: int | bool, seconds: float | bool, *flat: Any) -> Any:
-        """Call a function. `context` is a parcel, or False; the caller's own one is below it."""
+    def start(self, entry: bytes, seconds: float | bool, *flat: Any) -> Any:
+        """Call a function."""
+        return self._start(entry, seconds, {}, self.values(flat))
+
+    @answering
+    def start_with(self, entry: bytes, seconds: float | bool, *flat: Any) -> Any:
+        """Call a function with more context than the caller's own: it stands first."""
+        more, *args = self.values(flat)
+        return self._start(entry, seconds, more, args)
+
+    def _start(
+        self, entry: bytes, seconds: float | bool, more: dict[str, Any], args: list[Any]
+    ) -> Call:
         me = self.me()
-        more = {} if context is False else me.state.unpack_parcel(context)
-        args = tuple(self.values(flat))
         merged = {**(me.context or {}), **more}
         process = self.kernel.spawn(
-            me, text(entry), None, args, heritage=merged or None, to_execute=True
+            me, text(entry), None, tuple(args), heritage=merged or None, to_execute=True
         )
         return Call(me, process, None if seconds is False else seconds)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from lupa.lua54 import LuaMemoryError
+
 from procession.core.errors import Error, Internal
-from procession.guests.lua.values import all_from_flat, kind_of
+from procession.guests.lua.marks import FLAT
+from procession.guests.lua.values import all_from_flat, from_flat, kind_of
 from procession.security.guarded import GuardedKernel
 
 if TYPE_CHECKING:
@@ -26,11 +29,15 @@ def answering(function: F) -> F:
     @wraps(function)
     def answer(self: Part, *args: Any) -> Any:
         try:
+            if args and args[-1] is FLAT:  # before anything can be refused
+                args = (*args[:-1], *self.me().state.pull())
             given = function(self, *args)
         except Error as error:
             return self.refused(error)
         except TypeError as error:
             return None, str(error).encode(errors="replace")
+        except LuaMemoryError:
+            raise  # to `_limited` of the state
         except Exception as error:  # a bug of ours must not become a Python object in Lua
             return self.failed(Internal(f"{type(error).__name__}: {error}"))
         return given if type(given) is tuple else (True, given)
@@ -85,18 +92,18 @@ class Part:
             kind_of(error),
             error.message.encode(errors="replace"),
             retryable,
-            *strand.state.carry(error.details),
+            *strand.carry(error.details),
         )
 
     def carried(self, value: Any) -> tuple[Any, ...]:
         """A value of Python for `carried` in Lua, as the answer of a function."""
-        return (True, *self.me().state.carry(value))
+        strand: Any = self.kernel.scheduler.current
+        return (True, *strand.carry(value))
 
     def values(self, flat: tuple[Any, ...]) -> list[Any]:
         """The values that `with_flat` in Lua has made flat."""
-        return all_from_flat(self.me().state.flat(flat))
+        return all_from_flat(flat)
 
     def value(self, flat: tuple[Any, ...]) -> Any:
         """The one value that `with_flat` in Lua has made flat."""
-        values = self.values(flat)
-        return values[0] if values else None
+        return from_flat(flat) if flat else None
