@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint types unit bench chaos fuzz soak clean
+.PHONY: demo test lint types unit bench chaos fuzz soak checked-lua clean
 
 demo: $(READY)
 	$(BIN)/procession run examples/worker_pool -x app:main
@@ -33,6 +33,10 @@ fuzz: $(READY)
 soak: $(READY)
 	SOAK_SHARED=$${SOAK_SHARED:-1000000} SOAK_OWN=$${SOAK_OWN:-50000} $(BIN)/pytest -s tests/fuzz/test_soak.py
 
+# The tests of Lua programs with a Lua and a lupa that check each access to memory, and each other.
+checked-lua: $(READY)
+	tests/checked_lua.sh $(CHECKED)
+
 bench: $(READY)
 	$(BIN)/python bench/run.py
 
@@ -45,4 +49,4 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .checked .mypy_cache .ruff_cache .pytest_cache .hypothesis

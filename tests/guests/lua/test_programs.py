@@ -497,7 +497,7 @@ def test_python_cancels_and_terminates_lua(run):
         events, reports = process.events(), process.listen("report")
         pid = process.spawn_monitored("lua:tells_its_event", host, process.pid())
         assert await reports.receive() == "ready"
-        process.cancel(pid, "enough", 0.005)
+        process.cancel(pid, "enough", 0.2)
         told = await reports.receive()
         assert (told["kind"], told["from"], told["reason"]) == (
             process.event.CANCEL,
