@@ -184,6 +184,16 @@ end
 return { main = main }
 """
 
+UPGRADES = """
+local function main()
+  local _, err = process.upgrade("app:top")
+  assert(err:kind() == "LimitExceeded")
+  time.sleep("1ms")
+  while true do end
+end
+return { main = main }
+"""
+
 SAYS_GOODBYE = """
 local function main(parent)
   local _ <close> = setmetatable({}, { __close = function() process.send(parent, "goodbye") end })
@@ -289,6 +299,7 @@ def node(tmp_path_factory):
         "everyday": EVERYDAY,
         "crowd": CROWD,
     }
+    programs["upgrades"] = UPGRADES
     for group, bodies in groups().items():
         programs |= {name_of(group, title): program_of(body) for title, body in bodies.items()}
     lines = ['version: "1.0"', "namespace: app", "entries:"]
@@ -360,6 +371,15 @@ def test_a_program_whose_top_level_never_ends_is_not_spawned(node, name):
         return await node.exec("app:fine", "app:short")
 
     assert node(test) == "fine"
+
+
+def test_a_loop_is_ended_after_the_failure_of_an_upgrade_whose_top_level_never_ends(node):
+    async def test(node):
+        with pytest.raises(LimitExceeded) as caught:
+            await node.exec("app:upgrades", "app:short")
+        return exceeded(caught.value, "upgrades.lua")
+
+    assert node(test)
 
 
 @pytest.mark.parametrize("kind", ["lua", "python"])

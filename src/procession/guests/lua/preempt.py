@@ -261,6 +261,8 @@ class HookGuard:
                 return  # the hook of an earlier look has done its work
             if strand.coroutine is not coroutine or strand.pointer != pointer:
                 return  # they were just exchanged
+            if strand.exceeded:
+                return  # each of its instructions fails already
             # So the pointer is that of the coroutine, which is there as long as we hold it.
             self._armed, self._close_looks = strand, _CLOSE_LOOKS
             self._sethook(pointer, self._hook_pointer, _MASK_COUNT, 1)
@@ -286,7 +288,8 @@ class HookGuard:
             else:
                 self._look_again(state, _OUR_INSTRUCTIONS)
         elif strand.computed + self.elapsed() > strand.step_limit:
-            self.stack, self.memory_error = self._stack_of(state), None
+            if not strand.exceeded:  # else it is in ours by now, which tells of its end
+                self.stack, self.memory_error = self._stack_of(state), None
             self._end(strand, state)
         elif self._isyieldable(state):
             self._release()

@@ -125,7 +125,10 @@ class LuaProcess(LuaBody, Process):
         """Run the chunk of another program, which it may become. Raises as `launch` does."""
         if self.scheduler.current is not self:
             raise Invalid("only main can upgrade its process, not a coroutine that it spawned")
-        coroutine, pointer = self._run_chunk(program.entry, chunk, method)
+        try:
+            coroutine, pointer = self._run_chunk(program.entry, chunk, method)
+        finally:
+            self.exceeded = False  # it was the other program, which is none of ours then
         return Successor(program, coroutine, pointer, *_arguments(args))
 
     def become(self, successor: Successor) -> None:
