@@ -79,6 +79,14 @@ STRINGS = {
         "",
         "return #(('x'):rep(20000)):gsub('x-x-$', ('%0'):rep(200))",
     ),
+    "gsub with a function of ours": (
+        ENDED,
+        "return (('x'):rep(4000000)):gsub('x', process.pid)",
+    ),
+    "gsub with a function of a module": (
+        ENDED,
+        "return (('x'):rep(4000000)):gsub('x', uuid.v4)",
+    ),
     "gsub with a callback that loops": (ENDED, f"return ('abc'):gsub('.', {LOOP})"),
     "upper, lower and reverse": (
         "",
@@ -168,6 +176,22 @@ TABLES = {
         while true do table.maxn(t) end""",
     ),
     "move": ("too many", "return table.move({}, 1, 1 << 40, 2)"),
+    "move of a string": ("too many", "return table.move('x', 0, math.maxinteger - 1, 1, {})"),
+    "move of a channel": (
+        "too many",
+        "return table.move(channel.new(), 0, math.maxinteger - 1, 1, {})",
+    ),
+    "move of a string, in a comparator": (
+        ENDED,
+        """while true do
+          table.sort({ 1, 2 }, function(a, b) table.move('x', 0, 100000, 1, {}) return a < b end)
+        end""",
+    ),
+    "sort by a function of ours": (
+        "",
+        """local t = {} for i = 1, 100000 do t[i] = i end
+        pcall(table.sort, t, process.id)""",
+    ),
     "select": (
         ENDED,
         """local t = {} for i = 1, 100000 do t[i] = i end

@@ -10,7 +10,8 @@ Our own Lua is never interrupted, since it works on what the processes of a stat
               cannot (inside a comparison of table.sort), looks again after some instructions. A
               coroutine that was resumed where nothing can be passed on is resumed at once
     limit     beyond it, the hook notes the stack and leaves `luaL_error` itself as the hook: each
-              further instruction raises, so no pcall, handler or metamethod keeps it alive
+              further instruction raises, so no pcall, handler or metamethod keeps it alive. If our
+              own Lua is at work, it comes to its end first: the hook is called when it returns
 
 `luaL_error` is called by Lua, not through ctypes, since it leaves by longjmp, which must not cross
 a Python frame. It takes the hook's second argument for its format, a struct that starts with the
@@ -49,7 +50,8 @@ _GRACE = 0.0002
 _IDLE_TICKS = 50
 """After so many looks without any Lua at work, the thread sleeps until there is some."""
 
-_MASK_COUNT = 8
+_MASK_COUNT, _MASK_RETURN = 8, 2
+_HOOK_RETURN = 1
 _GC_COLLECT = 2
 _LOOK_AGAIN = 20_000
 """Instructions until a coroutine that cannot yield is looked at again: well below a tick."""
@@ -282,15 +284,21 @@ class HookGuard:
         if strand is None or self.entered or self._armed is not strand:
             self._sethook(state, None, 0, 0)
             return
+        is_over = strand.computed + self.elapsed() > strand.step_limit
+        is_return = ctypes.c_int.from_address(debug).value == _HOOK_RETURN
         if self._is_ours(state):
-            if self._close_looks:
+            if is_over and is_return and not self._is_called_by_ours(state):
+                self._end_by_time(strand, state)  # what it has called of ours has done its work
+            elif is_over:
+                self._sethook(state, self._hook_pointer, _MASK_COUNT | _MASK_RETURN, _LOOK_AGAIN)
+            elif self._close_looks:
                 self._close_looks -= 1  # it looks at each instruction
             else:
                 self._look_again(state, _OUR_INSTRUCTIONS)
-        elif strand.computed + self.elapsed() > strand.step_limit:
-            if not strand.exceeded:  # else it is in ours by now, which tells of its end
-                self.stack, self.memory_error = self._stack_of(state), None
-            self._end(strand, state)
+        elif is_return:
+            return  # of what ours has called, or to it
+        elif is_over:
+            self._end_by_time(strand, state)
         elif self._isyieldable(state):
             self._release()
             self._sethook(state, None, 0, 0)
@@ -308,6 +316,11 @@ class HookGuard:
             return False
         self._gc(state, _GC_COLLECT)
         return bool(chain.used() >= relief.limit * 5 // 4)
+
+    def _end_by_time(self, strand: LuaBody, state: int) -> None:
+        if not strand.exceeded:  # else it is in ours by now, which tells of its end
+            self.stack, self.memory_error = self._stack_of(state), None
+        self._end(strand, state)
 
     def _end(self, strand: LuaBody, state: int) -> None:
         """Have whatever runs for the strand fail, at each of its instructions."""
@@ -330,6 +343,19 @@ class HookGuard:
             and self._getinfo(state, b"S", record)
             and self._debug.source.startswith(b"=[procession]")
         )
+
+    def _is_called_by_ours(self, state: int) -> bool:
+        """Whether our own Lua has called the function at work, be it through functions of C.
+
+        Else the program has, or C on its behalf: that may do so again and again, such as gsub with
+        a function of ours, where no instruction of the program comes in between.
+        """
+        record, level = self._record, 1
+        while self._getstack(state, level, record) and self._getinfo(state, b"S", record):
+            if self._debug.what != b"C":
+                return bool(self._debug.source.startswith(b"=[procession]"))
+            level += 1
+        return True
 
     def _stack_of(self, state: int) -> str:
         """The stack as Lua prints it; without its own allocator, which might raise."""

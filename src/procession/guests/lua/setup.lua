@@ -81,10 +81,10 @@ function kit.traceback_of(co)
   return (cleaned(raw_traceback(co, nil, 0)))
 end
 
--- Modules are loaded when somebody first needs them. Those for JSON and for logging may work for long, and on
--- nothing that processes share: they run like a program's own code, so they are interrupted.
+-- Modules are loaded when somebody first needs them. They may work for long, and, but for one, on nothing that
+-- processes share: so they run like a program's own code, and are interrupted.
 local function is_interrupted(name)
-  return name:find("^json_") or name == "logger"
+  return name ~= "funcs"
 end
 function kit.module(name)
   local module = kit.modules[name]
@@ -94,7 +94,12 @@ function kit.module(name)
       return nil
     end
     local place = (is_interrupted(name) and "=[library] " or "=[procession] ") .. name
-    module = assert(load(source, place, "t"))(kit)
+    local make = assert(load(source, place, "t"))
+    -- Within a callback of C nothing yields: two processes must not load it at a time, since objects know
+    -- their kind by its tables.
+    gsub("x", "x", function()
+      module = make(kit)
+    end)
     kit.modules[name] = module
   end
   return module

@@ -207,10 +207,13 @@ function library.move(...)
   if a2 ~= nil then
     target = a2
   end
-  if type(a1) == "table" and type(target) == "table" and first and last and position and first <= last then
+  local kind = type(a1)
+  local is_listed = kind == "table" or kind == "string" or kind == "userdata" -- what can be indexed
+  if is_listed and type(target) == "table" and first and last and position and first <= last then
     check_span(first, last, "move")
     local wraps = position > maxinteger - (last - first)
-    if not wraps and (metatable_of(a1) ~= nil or metatable_of(target) ~= nil) then
+    local is_plain = kind == "table" and metatable_of(a1) == nil and metatable_of(target) == nil
+    if not wraps and not is_plain then
       return slowly.move(a1, first, last, position, target)
     end
   end
