@@ -395,6 +395,40 @@ OURS = {
         return tostring(err) .. tostring(refused)""",
     ),
     "a duration": ("", "return tostring(select(2, time.parse_duration(('1h'):rep(1000000))))"),
+    "spawn with many arguments": (
+        "",
+        """local t = {} for i = 1, 100000 do t[i] = i end
+        return process.spawn('app:idle', nil, table.unpack(t))""",
+    ),
+    "send of many": (
+        ENDED,
+        """local t = {} for i = 1, 500000 do t[i] = i end
+        while true do process.send(process.pid(), 'x', t) end""",
+    ),
+    "send of one table again and again": (
+        "",
+        """local t = {} for _ = 1, 100 do t = { t, t } end
+        return tostring(select(2, process.send(process.pid(), 'x', t)))""",
+    ),
+    "send of keys that collide": (
+        ENDED,
+        """local t, m = {}, (1 << 13) - 1
+        for i = 1, 4000 do t[i * m] = 1 end
+        while true do process.send(process.pid(), 'x', t) end""",
+    ),
+    "send of a payload that contains itself": (
+        "",
+        """process.send(process.pid(), 'x', 1)
+        local payload = process.inbox():receive().payload
+        rawset(payload, 1, payload)
+        return tostring(select(2, process.send(process.pid(), 'x', payload)))""",
+    ),
+    "a select of many": (
+        "",
+        """local cases = { default = true }
+        for i = 1, 1000 do cases[i] = channel.new():case_receive() end
+        return channel.select(cases).default""",
+    ),
 }
 
 ATTACKS = {**STRINGS, **TABLES, **JSON, **OURS}
