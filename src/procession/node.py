@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from procession.core.call import Waiting
 from procession.core.duration import Duration, seconds
-from procession.core.errors import Invalid, NotFound, did_you_mean
-from procession.core.host import Host
+from procession.core.errors import Invalid, NotFound
+from procession.core.host import Host, no_host
 from procession.core.kernel import Kernel
 from procession.core.order import SpawnOrder
 from procession.core.process import current_process, terminated
@@ -270,9 +270,7 @@ class Node:
     def check_entry(self, entry: Entry, host: str | None = None, /) -> None:
         """Raise what `exec` would raise before anything is run: of its host, of its entry."""
         if host is not None and host not in self._kernel.hosts:
-            known = self._kernel.hosts
-            hint = did_you_mean(host, known) or f"; it can be {', '.join(known)}"
-            raise NotFound(f"host not found: {host!r}{hint}")
+            no_host(host, self._kernel.hosts)
         self._entries.addressed(SpawnOrder(entry, host or self._default_host, to_execute=True))
 
     async def _exec_main(self, entry: Entry, args: tuple[Any, ...]) -> Any:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from procession.core.errors import LimitExceeded, Unavailable
+from procession.core.errors import Invalid, LimitExceeded, NotFound, Unavailable, did_you_mean
 from procession.core.pid import pid_prefix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from procession.core.order import SpawnOrder
     from procession.core.peer import Peer
 
@@ -86,3 +88,13 @@ class Host:
     def __repr__(self) -> str:
         limit = self.max_processes or "any number"
         return f"<Host {self.id}: {self.population} of {limit}>"
+
+
+def no_host(host_id: object, known: Iterable[str]) -> NoReturn:
+    """Say that there is no such host, and which ones there are."""
+    if not isinstance(host_id, str):
+        raise TypeError(f"a host is a string, not {type(host_id).__name__}")
+    if not host_id:
+        raise Invalid("to spawn takes an entry and a host (None: the caller's own)")
+    hint = did_you_mean(host_id, known) or f"; it can be {', '.join(known)}"
+    raise NotFound(f"host not found: {host_id!r}{hint}")

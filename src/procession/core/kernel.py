@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from procession.core import links
 from procession.core.call import CALLER_GONE, TAKEN_BACK, PendingCall, Waiting
@@ -23,11 +23,11 @@ from procession.core.errors import (
     Error,
     Invalid,
     NotFound,
-    did_you_mean,
     not_found,
 )
 from procession.core.event import EXIT, Event
 from procession.core.frames import PARENT
+from procession.core.host import no_host
 from procession.core.lane import SystemLane
 from procession.core.name_wait import owner_of, until_restarted
 from procession.core.names import NameRegistry
@@ -123,7 +123,7 @@ class Kernel:
         if host_id is None and caller is not None:
             host = caller.host
         else:
-            host = self.hosts.get(host_id) or self._no_host(host_id)  # type: ignore[arg-type]
+            host = self.hosts.get(host_id) or no_host(host_id, self.hosts)  # type: ignore[arg-type]
         if name is not None:
             if keeper is None and caller is not None:
                 keeper = caller.pid
@@ -213,7 +213,7 @@ class Kernel:
         program = (self.functions if order.to_execute else self.programs).get(order.entry)
         if program is None:
             program = self._load_program(order.entry, order.to_execute)
-        host = self.hosts.get(order.host) or self._no_host(order.host)
+        host = self.hosts.get(order.host) or no_host(order.host, self.hosts)
         if host.population >= host.room:
             host.refuse()
         process = program.start(self, host, pid, order.args)
@@ -262,14 +262,6 @@ class Kernel:
             known.clear()
         known[entry] = program
         return program
-
-    def _no_host(self, host_id: object) -> NoReturn:
-        if not isinstance(host_id, str):
-            raise TypeError(f"a host is a string, not {type(host_id).__name__}")
-        if not host_id:
-            raise Invalid("to spawn takes an entry and a host (None: the caller's own)")
-        hint = did_you_mean(host_id, self.hosts) or f"; it can be {', '.join(self.hosts)}"
-        raise NotFound(f"host not found: {host_id!r}{hint}")
 
     def ending(self, process: Process, error: Error | None) -> bool:
         """A guest reports that a process is going to end with `error`, and cleans up before.
