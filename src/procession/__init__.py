@@ -7,7 +7,8 @@ The floors, each importing only from those below it:
     node                                  puts everything together: manifest in, running node out
     entries                               what can be started: manifest and functions, as programs
     hosts, supervision                    where processes run; what keeps them running
-    guests                                what runs in a process: a Python coroutine
+    guests                                what runs in a process: a Python coroutine, Lua
+    security                              what programs may do, and whose word is taken for code
     process, channel, time, current       the face: what process code imports
     manifest                              what an app says of itself
     core                                  the machine: no I/O, no loop, no clock of its own

@@ -236,6 +236,18 @@ def test_what_is_said_is_allowed(app, host, monkeypatch):
 
 
 @pytest.mark.semantics("14.6")
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_function_that_is_imported_is_called_by_permission_as_any_other(app, host):
+    app.declare("permissions: {}, imports: {sum: 'admin:sum', echoes: echoes}")
+    app.lua("""
+    assert(require("echoes")(7)[1] == 7)
+    denied("call admin:sum", require("sum")(7))
+    return "ok"
+    """)
+    assert app.run(host) == "ok"
+
+
+@pytest.mark.semantics("14.6")
 def test_who_may_look_a_name_up_may_send_to_it(app):
     app.declare("permissions: {names: [bank]}")
     app.lua("""
