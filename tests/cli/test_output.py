@@ -84,6 +84,19 @@ def test_a_reader_that_has_gone_is_no_reason_for_a_message(app):
         assert running.stderr.read() == b""
 
 
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(("list",), 0), (("check",), 0), (("run", "-x", "app:main"), 0), (("run", "nowhere"), 1)],
+)
+def test_without_stdin_stdout_or_stderr_a_command_does_its_work(app, closed, command, code):
+    script = f'exec "$@" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", PROCESSION, *command], cwd=app, capture_output=True, timeout=50
+    )
+    assert done.returncode == code
+
+
 @pytest.mark.parametrize("command", [("list",), ("check",), ("run",), ("run", "-x", "app:main")])
 def test_a_working_directory_that_was_deleted_is_an_error_with_a_message(tmp_path, command):
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'

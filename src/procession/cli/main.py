@@ -20,12 +20,12 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **more: Any) -> Any:
         """Run a command. What it has printed is written when this returns, or it has failed."""
+        _open_what_is_closed()
         try:
             try:
                 return super().main(*args, **more)
             finally:
-                if sys.stdout is not None:
-                    sys.stdout.flush()
+                sys.stdout.flush()
         except OSError as error:
             if error.filename is not None:
                 raise
@@ -39,10 +39,18 @@ class _Commands(click.Group):
                 _drop_what_cannot_be_written(stream)
 
 
+def _open_what_is_closed() -> None:
+    """Give a program that was started without stdin, stdout or stderr some that lead nowhere.
+
+    Else a socket would get their number, and whatever is written there without a question.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 (as long as we live)
+
+
 def _drop_what_cannot_be_written(stream: Any) -> None:
     """The interpreter would try again when it ends, and end with a code and a text of its own."""
-    if stream is None:
-        return
     try:
         stream.flush()
     except OSError:
