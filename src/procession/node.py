@@ -31,10 +31,10 @@ from procession.guests.lua.guest import LuaGuest
 from procession.guests.python_guest import PythonGuest
 from procession.hosts.inline import InlineDriver
 from procession.hosts.os_workers import OsWorkers
-from procession.manifest.entry import HostEntry, HostOptions, LuaEntry, change_host
+from procession.manifest.entry import HostEntry, HostOptions, change_host
 from procession.manifest.loader import Manifest, load_manifest, with_settings
 from procession.security.guarded import GuardedKernel
-from procession.security.permissions import Policy, is_closed
+from procession.security.permissions import OPEN, Policy, is_closed, is_open
 from procession.supervision import shutdown
 from procession.supervision.keeper import Keeper
 from procession.supervision.supervisor import supervised
@@ -125,16 +125,12 @@ class Node:
             self._close(driver, guest)
             raise
         self._default_host = next(iter(driver.kernel.hosts))
-        if not self._is_closed:
-            self._tell_open()
+        self._tell_open()
 
     def _tell_open(self) -> None:
-        """Say that nothing is forbidden to the Lua programs of the app, if it has any."""
-        if any(isinstance(one, LuaEntry) for one in self.manifest.entries.values()):
-            logging.getLogger("procession.security").info(
-                "the app is open: its manifest has no `permissions`, so its Lua programs may start "
-                "every entry, reach every process and take every name"
-            )
+        """Say that nothing is forbidden to the Lua programs of the app, if that is so."""
+        if is_open(self.manifest):
+            logging.getLogger("procession.security").info("%s", OPEN)
 
     def make_hosts(self, driver: InlineDriver) -> None:
         """Create the hosts, and the workers of those that have some."""

@@ -328,3 +328,18 @@ def test_what_each_entry_may_do_is_printed_for_programs(closed):
         "env": ["X_*"],
     }
     assert third == {"entry": "app:b", "host": None, "permissions": None}
+
+
+@pytest.mark.semantics("14.6")
+def test_an_open_app_with_lua_is_said_to_be_open(closed):
+    (closed / "_index.yaml").write_text(
+        f'version: "1.0"\nnamespace: app\nentries:\n  - {HOST}\n'
+        '  - {name: a, kind: process.lua, source: "file://a.lua"}\n'
+    )
+    done = procession("check", closed)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = done.stdout.splitlines()
+    assert first == "ok: 2 entries"
+    assert second.startswith("the app is open: its manifest has no `permissions`")
+    data = json.loads(procession("check", closed, "--json").stdout)
+    assert data == {"ok": True, "entries": 2, "not_read": [], "permissions": None}

@@ -18,7 +18,7 @@ from procession.manifest.files import NotRead, manifests_not_read
 from procession.manifest.loader import Manifest, inspect_manifest
 from procession.manifest.permission import EVERYTHING
 from procession.manifest.problem import ManifestError, ManifestErrors
-from procession.security.permissions import ANY_PID, KEYS, is_closed, overview
+from procession.security.permissions import ANY_PID, KEYS, OPEN, is_closed, is_open, overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ def check(directory: Path, as_json: bool) -> None:
 
     Checks the manifests in DIR (default: here), that the sources compile and have their methods,
     and that these can be processes. Nothing is run. Prints all errors with file, line, entry and
-    key, and exits with 1 if there are any, or no manifest. Of an app with permissions it prints
-    what each entry may do.
+    key, and exits with 1 if there are any, or no manifest. Of an app with permissions or Lua it
+    prints what each entry may do.
     """
     try:
         manifest, errors = inspect_manifest(directory)
@@ -51,15 +51,19 @@ def check(directory: Path, as_json: bool) -> None:
     if not manifest.files:
         fail(NotFound(no_entries(manifest)), as_json=as_json, not_read=shown)
     count = len(manifest.entries)
-    closed = is_closed(manifest)
+    closed, is_all_open = is_closed(manifest), is_open(manifest)
     if as_json:
-        more = {"permissions": _permissions_as_data(manifest)} if closed else {}
+        more: dict[str, Any] = {"permissions": None} if is_all_open else {}
+        if closed:
+            more["permissions"] = _permissions_as_data(manifest)
         print_json({"ok": True, "entries": count, "not_read": shown, **more})
     elif not count:
         click.echo("ok: no entries")
     else:
         click.echo(f"ok: {count} entr{'y' if count == 1 else 'ies'}")
-        if closed:
+        if is_all_open:
+            click.echo(OPEN)
+        elif closed:
             _print_permissions(manifest)
 
 

@@ -70,6 +70,18 @@ def is_closed(manifest: Manifest) -> bool:
     return any(getattr(one, "permissions", None) is not None for one in manifest.entries.values())
 
 
+def is_open(manifest: Manifest) -> bool:
+    """Whether it has Lua programs that may do everything."""
+    has_lua = any(isinstance(one, LuaEntry) for one in manifest.entries.values())
+    return has_lua and not is_closed(manifest)
+
+
+OPEN = (
+    "the app is open: its manifest has no `permissions`, so its Lua programs may start every "
+    "entry, reach every process and take every name"
+)
+
+
 class Rules:
     """What one entry may do on one host. A method that is asked raises PermissionDenied."""
 
