@@ -26,6 +26,7 @@ from procession.entries import Entries
 from procession.guests.importable import MAIN
 from procession.hosts import wire
 from procession.hosts.link import Link
+from procession.hosts.log_forwarding import ForwardLogs
 from procession.hosts.names import WorkerNames
 from procession.hosts.places import Places, log_lost
 from procession.manifest.entry import HostEntry
@@ -44,33 +45,6 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = ("name", "answer")
-
-
-class _ForwardLogs(logging.Handler):
-    """Hands log records to the parent, which has the one output."""
-
-    def __init__(self, node: WorkerNode) -> None:
-        super().__init__()
-        self._node = node
-        self._ordinary = set(vars(logging.makeLogRecord({})))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Post a record; its fields as text where they are nothing plain."""
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        extra = {
-            name: value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
-            for name, value in vars(record).items()
-            if name not in self._ordinary and name != "message"
-        }
-        told = {
-            "name": record.name,
-            "level": record.levelno,
-            "message": record.getMessage(),
-            "traceback": record.exc_text,
-            "extra": extra,
-        }
-        self._node.tell("log", told)
 
 
 class _Elsewhere:
@@ -309,7 +283,7 @@ async def work(sock: socket.socket, config: dict[str, Any]) -> None:
     """Be a worker until the parent says stop."""
     node = WorkerNode(sock, config)
     root = logging.getLogger()
-    root.handlers[:] = [_ForwardLogs(node)]
+    root.handlers[:] = [ForwardLogs(node.tell)]
     root.setLevel(config["log_level"])
     await node.start()
     node.tell("ready")

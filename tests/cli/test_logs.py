@@ -153,7 +153,7 @@ def test_the_failure_of_the_entry_itself_ends_with_one_line_that_says_why(app):
     done = procession("run", app, "--no-services", "-x", "app:fails")
     *log, last = done.stderr.splitlines()
     assert re.search(LOGGED % ("fails", "ValueError: kaboom"), log[0])
-    assert log[-1] == "ValueError: kaboom"
+    assert log[-1] == "  ValueError: kaboom"
     assert last == "error: app:fails: ValueError: kaboom"
 
 
@@ -174,8 +174,8 @@ def test_quiet_exits_still_show_why_the_entry_itself_failed(app):
     done = procession("run", app, "--no-services", "-x", "app:fails", "--quiet-exits")
     assert (done.returncode, done.stdout) == (1, "")
     lines = done.stderr.splitlines()
-    assert lines[0] == "Traceback (most recent call last):"
-    assert lines[-2:] == ["ValueError: kaboom", "error: app:fails: ValueError: kaboom"]
+    assert lines[0] == "  Traceback (most recent call last):"
+    assert lines[-2:] == ["  ValueError: kaboom", "error: app:fails: ValueError: kaboom"]
 
 
 def test_a_termination_is_no_failure_to_log(app):

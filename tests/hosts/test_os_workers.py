@@ -490,3 +490,16 @@ def test_a_host_under_a_flood_of_messages_still_ends_and_ties_at_once(fresh, hos
         return sent
 
     assert fresh(test, settings={"mailbox": 200_000}) == 100_000
+
+
+def test_to_log_in_a_worker_is_never_an_error_whatever_is_logged(fresh, caplog):
+    async def test(world):
+        count = await world.node.exec("app:logs_all_kinds", WORKERS)
+        await world.until(lambda: "the last one" in caplog.text and "from a thread" in caplog.text)
+        records = [one for one in caplog.records if one.name == "puppet"]
+        assert len(records) == count
+        assert "... (cut: it has 20971520 characters)" in records[0].message
+        assert records[0].field.endswith("characters)")
+        assert "not formatted: TypeError" in caplog.text
+
+    fresh(test)

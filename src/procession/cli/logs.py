@@ -1,4 +1,8 @@
-"""Logs of the command line: one line each, for people or as JSON, on stderr."""
+"""Logs of the command line: one line each, for people or as JSON, on stderr.
+
+What programs say comes in as well: in the text for people nothing of it is obeyed by a terminal, or
+looks like a line of somebody else.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,32 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from procession.core.payload import clean_text
+from procession.core.printable import in_lines, printable
+from procession.core.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
+
+_NO_LIMIT = sys.maxsize
+_MOST_LEVELS = 100
+_ORDINARY = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Has a line also for a record that cannot be formatted: its arguments do not fit its text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a record."""
+        try:
+            return super().format(record)
+        except Exception as broken:
+            message = f"{plain(record.msg, _NO_LIMIT)} (not formatted: {type(broken).__name__})"
+            place = (record.name, record.levelno, record.pathname, record.lineno)
+            return super().format(logging.LogRecord(*place, message, (), None))
 
 
 def set_up_logs(log_format: str, level: str) -> None:
@@ -22,19 +47,21 @@ def set_up_logs(log_format: str, level: str) -> None:
     if log_format == "json":
         shared += [
             structlog.stdlib.add_logger_name,
-            structlog.stdlib.ExtraAdder(),
+            _add_fields,
+            _in_valid_json,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ]
         renderer: Any = structlog.processors.JSONRenderer()
     else:
         shared += [
             _add_fields_of_programs,
+            _in_lines_of_its_own,
             structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
         ]
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ, pad_event_to=0
         )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -58,8 +85,60 @@ def _add_fields_of_programs(
 ) -> MutableMapping[str, Any]:
     """What Lua programs log has its fields beside the text: our own says all in the text."""
     if event["_record"].name.partition("procession.lua")[0] == "":
-        structlog.stdlib.ExtraAdder()(logger, method, event)
+        _add_fields(logger, method, event)
     return event
+
+
+def _add_fields(
+    logger: object, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The fields of a record, but for those that would take the place of what we say ourselves."""
+    for name, value in vars(event["_record"]).items():
+        if name not in _ORDINARY and name not in event:
+            event[name] = value
+    return event
+
+
+def _in_lines_of_its_own(
+    logger: object, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """For people: a line, and below it, indented, the traceback. Nothing a terminal would obey."""
+    fields = dict(event)
+    event.clear()
+    for name, value in fields.items():
+        if name in ("_record", "_from_structlog"):
+            event[name] = value
+        elif name in ("exception", "stack"):
+            event[name] = in_lines(str(value))
+        else:
+            value = plain(value, _NO_LIMIT)
+            event[printable(name)] = printable(value) if isinstance(value, str) else value
+    return event
+
+
+def _in_valid_json(
+    logger: object, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """For programs: nothing that is no JSON, such as half a character, NaN or a huge integer."""
+    fields = dict(event)
+    event.clear()
+    for name, value in fields.items():
+        kept = name in ("_record", "_from_structlog")
+        event[clean_text(name)] = value if kept else _for_json(value, 0)
+    return event
+
+
+def _for_json(value: Any, depth: int) -> Any:
+    if depth < _MOST_LEVELS and type(value) in (list, tuple):
+        return [_for_json(one, depth + 1) for one in value]
+    if depth < _MOST_LEVELS and type(value) is dict:
+        return {
+            clean_text(key) if type(key) is str else str(plain(key, _NO_LIMIT)): _for_json(
+                one, depth + 1
+            )
+            for key, one in value.items()
+        }
+    return plain(value, _NO_LIMIT)
 
 
 def _add_traceback(

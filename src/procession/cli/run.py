@@ -14,7 +14,7 @@ from procession.cli.logs import FORMATS, LEVELS, hide_logs_while, set_up_logs
 from procession.cli.output import errors_of, fail, no_entries
 from procession.core.duration import parse_duration
 from procession.core.errors import Canceled, Error, Invalid
-from procession.core.printable import printable
+from procession.core.printable import in_lines
 from procession.entries import Entries
 from procession.guests.failure import (
     describe,
@@ -215,7 +215,8 @@ def _hide_logs(node: Node, host: str | None) -> None:
 def _report(error: Error, log_format: str, trace: str | None = None) -> NoReturn:
     """Say why the run has failed, in the format of the logs, and exit with 1."""
     if log_format != "json":
-        click.echo(printable(trace or "", keep="\n"), nl=False, err=True)
+        if trace:
+            click.echo(in_lines(trace.rstrip()), err=True)
         fail(error)
     for one in errors_of(error):
         place = {} if isinstance(one, Error) else msgspec.structs.asdict(one)

@@ -18,3 +18,8 @@ def printable(text: str, keep: str = "") -> str:
         else c.encode("unicode_escape").decode()
         for c in text
     )
+
+
+def in_lines(text: str, indent: str = "  ") -> str:
+    """The text with its lines, each of which is indented: none looks like a line of its own."""
+    return indent + printable(text, keep="\n\t").replace("\n", f"\n{indent}")

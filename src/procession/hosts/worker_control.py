@@ -7,6 +7,7 @@ import logging
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from procession.hosts.log_forwarding import log_here
 from procession.hosts.names import answer_about_names, note_about_names
 from procession.hosts.wire import WireError
 
@@ -127,14 +128,8 @@ class Control:
         for place in loads:
             self._tell(place, "loads", loads)
 
-    def _on_log(self, worker: Worker, record: dict[str, Any]) -> None:
-        name, level = record.pop("name"), record.pop("level")
-        logger = logging.getLogger(name)
-        if logger.isEnabledFor(level):
-            extra = record["extra"]
-            made = logger.makeRecord(name, level, "", 0, record["message"], (), None, extra=extra)
-            made.exc_text = record["traceback"]
-            logger.handle(made)
+    def _on_log(self, worker: Worker, record: Any) -> None:
+        log_here(record)
 
     def _on_ask(
         self, worker: Worker, what: str, name: str, pid: str = "", keeper: str | None = None

@@ -1,10 +1,12 @@
 """A process that does what it is told, and small ones that it may be told to spawn."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import re
 import signal
+import threading
 
 import msgspec
 
@@ -198,3 +200,25 @@ async def grab():
     while True:
         held.append(bytearray(10_000_000))
         await time.sleep(0)
+
+
+class Unspeakable:
+    def __str__(self):
+        raise RecursionError
+
+    __repr__ = __str__
+
+
+async def logs_all_kinds():
+    """To log is never an error, and all arrives; how many it were."""
+    log = logging.getLogger("puppet")
+    texts = ["x" * (20 << 20), "half \ud800", Unspeakable(), 10**6000, "%d"]
+    for text in texts:
+        log.error(text, extra={"field": text, "half \ud800": 10**6000})
+        log.error("%s", text)
+        log.error("%d", text)
+    thread = threading.Thread(target=log.error, args=("from a thread",))
+    thread.start()
+    thread.join()
+    log.error("the last one")
+    return 3 * len(texts) + 2
