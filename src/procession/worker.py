@@ -25,6 +25,7 @@ from procession.core.order import Importable
 from procession.entries import Entries
 from procession.guests.importable import MAIN
 from procession.hosts import wire
+from procession.hosts.frame_check import check_frames
 from procession.hosts.link import Link
 from procession.hosts.log_forwarding import ForwardLogs
 from procession.hosts.names import WorkerNames
@@ -203,8 +204,17 @@ class WorkerNode(Node):
     def _on_batch(self, place: int, origin: int, body: bytes) -> None:
         # What is said of names, and an answer, is taken in at once, in its order. All else has to
         # wait while a process asks, since that process is running.
+        try:
+            said = wire.decode(body)
+            if origin != PARENT:
+                check_frames(self.place, origin, said)
+        except wire.WireError as error:
+            if origin == PARENT:
+                raise
+            self.tell("nonsense", origin, str(error))  # which ends it; nothing of it is done here
+            return
         frames = []
-        for frame in wire.decode(body):
+        for frame in said:
             if frame[0] == CONTROL and frame[1] in _AT_ONCE:
                 self._on_control(origin, *frame[1:])
             else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from procession.core.exchange import Exchange
 from procession.core.frames import PARENT
 from procession.hosts import wire
+from procession.hosts.frame_check import check_frames
 from procession.hosts.link import Link
 from procession.hosts.names import ParentNames
 from procession.hosts.places import Places, log_lost
@@ -72,8 +73,10 @@ class Router:
         if origin != place:
             raise wire.WireError(f"a batch in the name of {origin} from {place}")
         if dest == PARENT:
+            frames = wire.decode(body)
+            check_frames(PARENT, origin, frames)
             try:
-                self.exchange.receive(origin, wire.decode(body))
+                self.exchange.receive(origin, frames)
             except (TypeError, LookupError, AssertionError) as error:
                 raise wire.WireError(f"a frame that makes no sense: {error}") from None
             return

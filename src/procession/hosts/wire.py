@@ -125,7 +125,7 @@ def decode(body: bytes | memoryview) -> list[Any]:
     """The frames of a batch. Raises WireError."""
     try:
         frames = _decoder.decode(body)
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise WireError(str(error)) from None
     if not isinstance(frames, list):
         raise WireError("a batch is a list")

@@ -51,6 +51,7 @@ class Control:
             "names": self._on_names,
             "answer": self._on_answer,
             "stopped": self._on_stopped,
+            "nonsense": self._on_nonsense,
         }
 
     def receive(self, place: int, what: str, *args: Any) -> None:
@@ -148,3 +149,9 @@ class Control:
 
     def _on_stopped(self, worker: Worker) -> None:
         worker.stopped = True
+
+    def _on_nonsense(self, worker: Worker, place: int, error: str) -> None:
+        """Another one has said to it what makes no sense."""
+        other = self._workers.get(place)
+        if other is not None:
+            other.kill(f"was killed: what it said makes no sense: {error:.200}")

@@ -19,7 +19,10 @@ from procession.core import alarm
 from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import Conflict, Error, Invalid, did_you_mean
 from procession.core.kernel import Kernel
+from procession.core.mailbox import mailbox_full, too_heavy
 from procession.core.message import check_topic
+from procession.core.payload import copy_payload
+from procession.core.weight import SMALL, WEIGHTLESS, weigh
 from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.funcs import Call
 from procession.guests.lua.modules.part import Part, answering
@@ -31,6 +34,7 @@ from procession.guests.lua.values import text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from procession.core.host import Host
     from procession.core.peer import Peer
     from procession.guests.lua.guest import LuaGuest
 
@@ -171,9 +175,10 @@ class Functions(Sending):
         messages = []
         for _ in range(count):
             topic, length, *rest = rest
-            check_topic(topic)  # refuse before anything has happened
-            messages.append((topic, tuple(rest[:length])))
+            messages.append((topic, rest[:length]))
             rest = rest[length:]
+        payloads = _payloads(messages)
+        _check_room(kernel.hosts.get(_host(host) or me.host.id), payloads)
         process = kernel.spawn(
             me,
             self._text(entry),
@@ -185,9 +190,13 @@ class Functions(Sending):
             heritage=context or None,
             to_execute=to_execute,
         )
-        for topic, payload in messages:
-            # Not by a verb of its own, which has permissions of its own: it is a part of the spawn.
-            Kernel.send(kernel, me, process.pid, topic, payload)
+        try:
+            for topic, payload in payloads:
+                # Not by a verb that has permissions of its own: it is a part of the spawn.
+                Kernel.send(kernel, me, process.pid, topic, (payload,))
+        except BaseException:  # what could not be known before, such as a full link
+            Kernel.take_back(kernel, me, process)
+            raise
         return process
 
     @answering
@@ -386,3 +395,26 @@ class Functions(Sending):
 
     def overdue(self) -> bool:
         return bool(self._guest.guard.overdue())  # type: ignore[union-attr]
+
+
+def _payloads(messages: list[tuple[str, list[Any]]]) -> list[tuple[str, Any]]:
+    """What a builder has for its child: topics and payloads. Raises Invalid if one cannot cross."""
+    payloads = []
+    for topic, items in messages:
+        check_topic(topic)
+        payloads.append((topic, copy_payload(items[0] if len(items) == 1 else items or None)))
+    return payloads
+
+
+def _check_room(host: Host | None, payloads: list[tuple[str, Any]]) -> None:
+    """Raise LimitExceeded if a mailbox of the host is too small: before there is a child."""
+    if host is None:
+        return
+    weight = 0
+    for index, (topic, payload) in enumerate(payloads):
+        if index >= host.mailbox:
+            raise mailbox_full(host.mailbox, topic)
+        one = 0 if type(payload) in WEIGHTLESS else weigh(payload)
+        weight += one if one > SMALL else 0
+        if weight > host.mailbox_bytes:
+            raise too_heavy(one, weight - one, host.mailbox_bytes, host.id, topic)
