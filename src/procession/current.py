@@ -10,6 +10,7 @@ from procession.core.errors import Invalid
 from procession.core.process import Process, current_process
 
 if TYPE_CHECKING:
+    from procession.core.mailbox import Mailbox
     from procession.core.scheduler import Scheduler
 
 
@@ -33,6 +34,14 @@ def current() -> Process:
     if process is None or process.thread != get_ident():
         raise _why_not(process)
     return process
+
+
+def current_mailbox() -> Mailbox:
+    """The mailbox of the calling process, to wait at a channel of it: see `current_scheduler`."""
+    process = current_process.get(None)
+    if process is None or process.scheduler.thread != get_ident():
+        raise _why_not(process)
+    return process.mailbox
 
 
 def current_scheduler() -> Scheduler:

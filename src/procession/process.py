@@ -21,7 +21,7 @@ from procession.core.errors import Invalid, did_you_mean
 from procession.core.event import Event
 from procession.core.message import Message
 from procession.core.process import current_process
-from procession.current import Terminated, current
+from procession.current import Terminated, current, current_mailbox
 
 if TYPE_CHECKING:
     from procession.core.channel import ReceiveChannel
@@ -200,7 +200,7 @@ def listen(topic: str, /, *, message: bool | None = None, type: Any = None) -> R
     (Struct, dataclass, TypedDict, ...) when it is received: one that does not fit raises Invalid
     there, and the channel goes on.
     """
-    return current().mailbox.listen(topic, message, type)
+    return current_mailbox().listen(topic, message, type)
 
 
 def unlisten(channel: ReceiveChannel[Any]) -> None:
@@ -210,12 +210,12 @@ def unlisten(channel: ReceiveChannel[Any]) -> None:
 
 def inbox() -> ReceiveChannel[Message[Any]]:
     """The channel of the Messages on all topics that nobody listens to."""
-    return current().mailbox.inbox()
+    return current_mailbox().inbox()
 
 
 def events() -> ReceiveChannel[Event]:
     """The channel of lifecycle events: EXIT, LINK_DOWN and CANCEL. None is lost before."""
-    return current().mailbox.events()
+    return current_mailbox().events()
 
 
 async def call(

@@ -489,6 +489,9 @@ def test_a_task_that_outlives_its_process_cannot_act_or_wait_or_hang_the_node(no
                 ch.receive,
                 lambda: time.sleep("1s"),
                 lambda: channel.select(ch),
+                lambda: process.inbox().receive(),
+                lambda: process.listen("t").receive(),
+                lambda: channel.select(process.events()),
                 lambda: process.call(process.pid(), "t"),
             ):
                 try:

@@ -199,3 +199,31 @@ def test_hostile_code_ends_its_process_and_nobody_else(attack, bad):
             assert node.processes() == []
 
     asyncio.run(boot())
+
+
+@pytest.mark.semantics("3.1", "11.4")
+def test_a_task_that_outlives_its_process_and_receives_again_and_again_lets_others_run():
+    turns = []
+
+    async def never_gives_up():
+        while len(turns) < 1000:
+            try:
+                await process.inbox().receive()
+            except asyncio.CancelledError:
+                turns.append("refused")
+
+    async def leaves_a_task():
+        asyncio.create_task(never_gives_up())  # noqa: RUF006
+        await time.sleep("1ms")
+
+    async def boot():
+        async with Node(settings={"step_limit": "1h"}) as node:
+            await node.exec(leaves_a_task, None)
+            before = len(turns)
+            await asyncio.sleep(0)
+            assert len(turns) - before < 3
+            assert await node.exec(neighbour, None) == "went on"
+            while len(turns) < 1000:
+                await asyncio.sleep(0)
+
+    asyncio.run(boot())
