@@ -17,6 +17,7 @@ from procession import Error, Node
 MEMORY = 6 << 30
 """Bytes of address space of the whole OS process: what gets this far was not limited by a host."""
 
+HONEST = ("bank", "client", "ticker")
 LANES = 4
 """How many programs run at a time."""
 
@@ -26,7 +27,7 @@ PATIENCE = 0.6
 TOO_LONG = 120
 """Seconds for what must happen, on a machine under load."""
 
-MOST_CPU = 4.0
+MOST_CPU = 2.0
 """Seconds of processor time from one turn of the loop to the next: every lane at its step limit,
 several times over."""
 
@@ -81,6 +82,21 @@ async def lane(node, host, programs):
         say("end", program=name, error=None if error is None else str(error)[:200])
 
 
+def watch_new(node, judge, known):
+    """Have the judge hear of the end of those that it does not know yet."""
+    for one in node.processes():
+        if one["pid"] not in known:
+            known.add(one["pid"])
+            node.send(judge, "watch", one["pid"])
+
+
+async def watching(node, judge, known):
+    """The same, again and again."""
+    while True:
+        watch_new(node, judge, known)
+        await asyncio.sleep(0.01)
+
+
 async def end_all(node, honest):
     """End what the hostile ones have started. Everybody ends who is told to."""
     deadline = time.monotonic() + TOO_LONG
@@ -94,6 +110,14 @@ async def end_all(node, honest):
             except Error:
                 pass  # it has ended just now
         await asyncio.sleep(0.01)
+
+
+async def live(node, name, host):
+    """An honest one: it ends when it is told to."""
+    try:
+        await node.exec(f"arena:{name}", host, name=f"honest-{name}")
+    except Error as error:
+        bug(f"the honest {name} has ended: {error.kind}: {error} {error.details}")
 
 
 async def stop_honest(node, honest):
@@ -118,13 +142,21 @@ async def fight(folder, host, programs):
     node = Node(folder, quiet_exits=True)
     await node.start()
     judge = node.spawn("arena:judge", "arena:python")
-    honest = {name: node.spawn(f"arena:{name}", host) for name in ("bank", "client", "ticker")}
+    lives = [asyncio.ensure_future(live(node, name, host)) for name in HONEST]
+    await asyncio.sleep(0)
+    honest = {name: node.lookup(f"honest-{name}") for name in HONEST}
     before = lua_memory(node)
+    known = {judge}
+    watch = asyncio.ensure_future(watching(node, judge, known))
     waiting = iter(programs)
     await asyncio.gather(*(lane(node, host, waiting) for _ in range(LANES)))
     say("alone")
     # Children of honest ones come and go; so they stop first.
     counts = await stop_honest(node, honest)
+    await asyncio.gather(*lives)
+    watch.cancel()
+    watch_new(node, judge, known)
+    await asyncio.sleep(0)
     await end_all(node, {judge})
     for text in await node.call(judge, "ask"):
         bug(text)
@@ -134,9 +166,6 @@ async def fight(folder, host, programs):
     growth = lua_memory(node) - before
     if growth > (8 << 20) + len(programs) * (300 << 10):
         bug(f"{growth >> 20} MiB more in the Lua states at the end")
-    for state in node._lua._states.values():
-        if state.owners:
-            bug(f"{len(state.owners)} coroutines are known whose processes have ended")
     statistics = node.statistics()
     if statistics["processes"]:
         bug(f"at the end: {statistics}")

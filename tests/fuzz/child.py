@@ -57,9 +57,12 @@ def each_case(seed_and_count):
 
 
 class _Surprises(logging.Handler):
-    """What is logged by a runtime that is surprised by itself."""
+    """What is logged by a runtime that is surprised by itself; and by hostile programs that have
+    seen what they must not."""
 
     def emit(self, record):
+        if record.msg.startswith("A PROGRAM SAW "):
+            bug(record.msg)
         ours = record.name.startswith("asyncio") or record.levelno >= logging.CRITICAL
         if record.exc_info or ours:
             bug(f"logged: {record.name}: {logging.Formatter().format(record)}")

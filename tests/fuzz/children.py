@@ -15,7 +15,10 @@ from tests.fuzz.settings import FIRST, SECONDS, SEED, again, cases
 
 ROOT = Path(__file__).parent.parent.parent
 
-SILENCE = 90
+PATH = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+"""Where a child finds these fuzzers; and, if so told, another state of the project."""
+
+SILENCE = float(os.environ.get("FUZZ_SILENCE", 90))
 """Seconds without a word, after which a child hangs: it says something each second."""
 
 
@@ -59,7 +62,7 @@ def run_child(script, *args, silence=SILENCE):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(PATH)},
         )
         try:
             _read(child, report, silence)

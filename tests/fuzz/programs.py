@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.settings import WITHOUT
+from tests.fuzz.settings import ONLY, WITHOUT
 
 HERE = Path(__file__).parent
 LUA = HERE.parent.parent / "src" / "procession" / "guests" / "lua"
@@ -65,12 +65,16 @@ class Survey:
     def without_left_out(self):
         """It, without the functions that are to be left out for now."""
         return Survey(
-            [_written(path) for path in self.paths if not WITHOUT.search(path)],
+            [_written(path) for path in self.paths if _is_wanted(path)],
             {
-                sample: [name for name in names if not WITHOUT.search(name)]
+                sample: [name for name in names if _is_wanted(name)]
                 for sample, names in self.methods.items()
             },
         )
+
+
+def _is_wanted(name):
+    return ONLY.search(name) and not WITHOUT.search(name)
 
 
 def _written(path):
@@ -160,6 +164,7 @@ ANY = {
     "function": 8,
     "thread": 5,
     "object": 7,
+    "forged": 3,
     "nothing": 6,
 }
 
@@ -203,7 +208,7 @@ class Maker:
         return f"evil.{chance.choice(WAYS)}({number}, function(...) return {call} end)"
 
     def _call(self):
-        if self.chance.random() < 0.3:
+        if self.chance.random() < 0.3 and self.methods:
             return self._method_call()
         path = self._of("path")
         kinds = expected(path) if self.chance.random() < 0.75 else None
@@ -258,6 +263,8 @@ class Maker:
             return self.chance.choice(paths)
         if kind == "host" and inside:
             return self.host
+        if kind == "honest":
+            kind = "wall" if self.host == "walled" else "name"
         if kind == "behaviour" and self.chance.random() < 0.04:
             kind = "rare"
         text = self.chance.choice(VALUES[kind])

@@ -4,6 +4,7 @@ make fuzz                               an hour of each fuzzer; FUZZ_SECONDS=600
 FUZZ_SEED=7 FUZZ_CASES=500 pytest ...   the same choices again, and as many of them as wanted
 FUZZ_SEED=7 FUZZ_FIRST=31 FUZZ_CASES=1  one case alone
 FUZZ_WITHOUT='select|spawn' pytest ...  Lua programs that do not call functions with such names
+FUZZ_ONLY='^json' pytest ...            Lua programs that call no others
 """
 
 import os
@@ -15,6 +16,7 @@ SEED = int(os.environ.get("FUZZ_SEED", time.time_ns() % 1_000_000))
 FIRST = int(os.environ.get("FUZZ_FIRST", 0))
 CASES = os.environ.get("FUZZ_CASES")
 SECONDS = float(os.environ.get("FUZZ_SECONDS", 0))
+ONLY = re.compile(os.environ.get("FUZZ_ONLY") or "")
 WITHOUT = re.compile(os.environ.get("FUZZ_WITHOUT") or "(?!)")
 
 TIMEOUT = SECONDS + 900

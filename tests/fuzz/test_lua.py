@@ -15,11 +15,18 @@ from procession import Node
 
 ARENA = Path(__file__).parent / "arena"
 HOSTS = {
-    "shared": "{state: shared}",
+    "shared": "{state: shared, shared_memory: 256MiB}",
     "own": "{state: own, memory: 16MiB}",
-    "compatible": "{state: shared, compat: wippy}",
+    "walled": "{state: shared, shared_memory: 256MiB}",
+    "compatible": "{state: shared, shared_memory: 256MiB, compat: wippy}",
 }
 LIMITS = "max_processes: 200, mailbox: 500, mailbox_bytes: 32MiB, step_limit: 200ms"
+HONEST = "permissions: {send: any, names: ['*']}"
+WALLED = """permissions: {
+      spawn: [echo, broken, "p*"], funcs: [echo_function, py_echo], hosts: [python],
+      send: [n1, n2, n3], names: [n1, n2, n3]}"""
+"""On the walled host programs try to reach the honest ones, and may not: see values.txt."""
+
 NAMES = [f"p{number}" for number in range(24)]
 """The programs of one case, which is one OS process."""
 
@@ -27,9 +34,10 @@ STEPS = 50
 """Of a program."""
 
 
-def manifest(programs):
+def manifest(programs, host):
     """The manifest of the arena: honest entries, and the programs."""
     modules = f"modules: [{', '.join(MODULES)}]"
+    honest, hostile = (f", {HONEST}", f", {WALLED}") if host == "walled" else ("", "")
     entries = [
         f"{{name: {host}, kind: process.host, host: {{{LIMITS}, lua: {lua}}}}}"
         for host, lua in HOSTS.items()
@@ -37,7 +45,7 @@ def manifest(programs):
     entries.append("{name: python, kind: process.host, host: {max_processes: 200}}")
     for name in ("bank", "client", "ticker", "echo"):
         entries.append(
-            f'{{name: {name}, kind: process.lua, source: "file://{name}.lua", {modules}}}'
+            f'{{name: {name}, kind: process.lua, source: "file://{name}.lua", {modules}{honest}}}'
         )
     entries.append('{name: echo_function, kind: function.lua, source: "file://echo.lua"}')
     entries.append('{name: py_echo, kind: function.py, source: "file://py_echo.py"}')
@@ -47,20 +55,20 @@ def manifest(programs):
     for name in programs:
         entries.append(
             f'{{name: {name}, kind: process.lua, source: "file://{name}.lua", {modules}, '
-            'imports: {evil: "arena:evil"}}'
+            f'imports: {{evil: "arena:evil"}}{hostile}}}'
         )
     lines = "".join(f"  - {one}\n" for one in entries)
     return f'version: "1.0"\nnamespace: arena\nentries:\n{lines}'
 
 
-def write(folder, programs):
+def write(folder, programs, host="shared"):
     """The app with these programs: lines by name."""
     shutil.copytree(ARENA, folder)
     (folder / "py_echo.py").write_text("async def main(*args):\n    return list(args)\n")
     (folder / "broken.lua").write_text("return { main = function( }\n")
     for name, lines in programs.items():
         (folder / f"{name}.lua").write_text(source(lines))
-    (folder / "_index.yaml").write_text(manifest(programs))
+    (folder / "_index.yaml").write_text(manifest(programs, host))
     (folder / "programs.json").write_text(json.dumps(list(programs)))
 
 
@@ -104,7 +112,7 @@ class Fight:
         """What goes wrong with these, and which of them ran at that moment."""
         self.count += 1
         folder = self.folder / str(self.count)
-        write(folder, programs)
+        write(folder, programs, self.host)
         report = run_child("arena_child.py", folder, f"arena:{self.host}")
         shutil.rmtree(folder)
         return report.bugs, report
@@ -120,7 +128,7 @@ class Fight:
             programs = suspects
         for name in list(programs):
             others = {other: lines for other, lines in programs.items() if other != name}
-            if others and self.count < 30 and self.goes_wrong(others):
+            if others and self.count < 20 and self.goes_wrong(others):
                 programs = others
         for name in list(programs):
             programs = self._fewer_lines(programs, name)
@@ -130,7 +138,7 @@ class Fight:
         size = max(1, len(programs[name]) // 2)
         while True:
             start = 0
-            while start < len(programs[name]) and self.count < 80:
+            while start < len(programs[name]) and self.count < 40:
                 lines = programs[name]
                 fewer = {**programs, name: lines[:start] + lines[start + size :]}
                 if self.goes_wrong(fewer):

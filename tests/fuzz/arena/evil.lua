@@ -38,7 +38,7 @@ local function look_at(step, v)
     text = ok and shown or nil
   end
   if text and #text < 100000 and suspicious(text) then
-    process.send("judge", "bug", program .. " step " .. step .. " saw: " .. text:sub(1, 2000))
+    logger.error("A PROGRAM SAW " .. program .. " step " .. step .. ": " .. text:sub(1, 2000))
   end
 end
 
@@ -283,6 +283,23 @@ end
 -- Keys that are the same for Python.
 function evil.equal_keys()
   return { [1] = "a", [true] = "b", [0] = "c", [false] = "d", [2^53] = "e", ["1"] = "f" }
+end
+
+-- An object of the libraries with other things inside, as far as it lets itself be changed.
+function evil.forge(object, v)
+  local keys = {}
+  pcall(function()
+    for key in next, object do
+      keys[#keys + 1] = key
+    end
+  end)
+  for i = 1, 4 do
+    keys[#keys + 1] = i
+  end
+  for _, key in ipairs(keys) do
+    pcall(rawset, object, key, v)
+  end
+  return object
 end
 
 function evil.chain(n)
