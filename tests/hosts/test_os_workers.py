@@ -503,3 +503,23 @@ def test_to_log_in_a_worker_is_never_an_error_whatever_is_logged(fresh, caplog):
         assert "not formatted: TypeError" in caplog.text
 
     fresh(test)
+
+
+@pytest.mark.semantics("7.1", "11.2", "11.4")
+@pytest.mark.parametrize("how", ["never ends", "exits", "interrupts"])
+@pytest.mark.parametrize("what", ["an error", "a result", "a log record"])
+def test_hostile_code_that_the_runtime_calls_ends_its_process_and_not_its_worker(fresh, what, how):
+    if (what, how) == ("a log record", "interrupts"):
+        pytest.skip("the program calls that itself: an interrupt of main is one for the program")
+
+    async def test(world):
+        near, neighbour = world.puppet(PROCESSES), world.puppet(WORKERS)
+        os_pids = [worker["os_pid"] for worker in world.node.workers()]
+        await near.spawn_monitored("app:hostile", WORKERS, what, how)
+        event = await near.event()
+        assert event["kind"] == "pid.exit"
+        assert "OS process" not in str(event["error"])
+        assert await neighbour.os_pid() in os_pids
+        assert [worker["os_pid"] for worker in world.node.workers()] == os_pids
+
+    fresh(test)

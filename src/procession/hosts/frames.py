@@ -23,6 +23,7 @@ from procession.guests import ending, failure
 from procession.guests.ending import Ending
 from procession.guests.python import PythonProcess
 from procession.guests.tasks import GuardedCoroutine
+from procession.security.guarded import GuardedKernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,8 @@ _PASSABLE = frozenset(
     for function in (
         Kernel.send,
         Kernel.spawn,
+        GuardedKernel.send,
+        GuardedKernel.spawn,
         face.send,
         face.spawn,
         face.spawn_monitored,

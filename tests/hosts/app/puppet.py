@@ -222,3 +222,35 @@ async def logs_all_kinds():
     thread.join()
     log.error("the last one")
     return 3 * len(texts) + 2
+
+
+class Hostile(Exception):
+    """Its texts are code of the program; `how` says what they do."""
+
+    def __init__(self, how):
+        self.how = how
+
+    def __str__(self):
+        if self.how == "never ends":
+            while True:
+                pass
+        raise SystemExit(3) if self.how == "exits" else KeyboardInterrupt
+
+    __repr__ = __str__
+
+
+class HostileList(list):
+    def __init__(self, how):
+        super().__init__([1])
+        self.how = how
+
+    def __iter__(self):
+        return str(Hostile(self.how))
+
+
+async def hostile(what, how):
+    if what == "an error":
+        raise Hostile(how)
+    if what == "a result":
+        return HostileList(how)
+    logging.getLogger("puppet").error("%s", Hostile(how))
