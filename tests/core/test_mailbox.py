@@ -129,7 +129,7 @@ def test_what_is_left_in_a_channel_that_was_closed_is_for_the_new_code_too(mailb
     for i in range(3):
         mailbox.deliver("sender", "n", i)
     mailbox.unlisten(numbers)
-    assert (numbers.buffered, mailbox.size, mailbox.weight) == (3, 0, 0)
+    assert (numbers.buffered, mailbox.size, mailbox.weight) == (3, 3, 0)
     mailbox.deliver("sender", "n", 3)
     assert numbers.take() == 0
     mailbox.renew(mailbox.detached())
@@ -240,14 +240,39 @@ def test_the_weight_follows_messages_that_change_their_channel(mailbox):
     assert mailbox.weight == 3000
     channel.take()
     assert mailbox.weight == 2000
-    channel.close()
-    assert mailbox.weight == 1000
+    channel.close()  # what is left there counts as long as it is kept
+    assert (mailbox.weight, mailbox.size) == (2000, 2)
     channel.take()
-    assert mailbox.weight == 1000
+    assert (mailbox.weight, mailbox.size) == (1000, 1)
     mailbox.renew([])
     assert mailbox.weight == 1000
     drain(mailbox.inbox())
     assert mailbox.weight == 0
+
+
+@pytest.mark.semantics("6.8", "6.10")
+def test_a_mailbox_is_not_emptied_by_closing_channels_that_are_kept():
+    mailbox = Mailbox(None, Host("app:host", mailbox=10, mailbox_bytes=1 << 20))
+    kept = []
+    with pytest.raises(LimitExceeded, match="mailbox full: 10 messages wait"):
+        for i in range(20):
+            kept.append(mailbox.listen("t", None, None))
+            mailbox.deliver("sender", "t", i)
+            kept[-1].close()
+    kept.clear()
+    gc.collect()
+    mailbox.deliver("sender", "t", "there is room again")
+    assert (mailbox.size, mailbox.weight) == (1, 0)
+
+
+def test_a_process_listens_to_a_bounded_number_of_topics(mailbox, monkeypatch):
+    monkeypatch.setattr("procession.core.mailbox.MAX_TOPICS", 3)
+    first, *_ = [mailbox.listen(f"topic {i}", None, None) for i in range(3)]
+    with pytest.raises(LimitExceeded, match="can listen to 3 topics: unlisten one"):
+        mailbox.listen("one more", None, None)
+    assert mailbox.listen("topic 0", None, None) is first
+    first.close()
+    mailbox.listen("one more", None, None)
 
 
 @pytest.mark.semantics("6.8")

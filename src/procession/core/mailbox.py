@@ -16,15 +16,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-import msgspec
-
-from procession.core.case import ANSWERED, CLOSED, EMPTY
+from procession.core.case import CLOSED, EMPTY
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Conflict, Invalid, LimitExceeded, NotFound
-from procession.core.event import Event
+from procession.core.events import Events
 from procession.core.message import Message, ReplyTo, check_topic
-from procession.core.payload import NATIVE_TYPES
 from procession.core.stack import check_stack
+from procession.core.typed import decoder
 from procession.core.weight import SMALL, WEIGHTLESS, weigh, weigh_small
 
 if TYPE_CHECKING:
@@ -34,6 +32,9 @@ if TYPE_CHECKING:
     from procession.core.scheduler import Scheduler
 
 T = TypeVar("T")
+
+MAX_TOPICS = 10_000
+"""To so many topics a process can listen."""
 
 Letter = tuple[int, str | None, str, Any, ReplyTo | None, int]
 """When it came (a number of its mailbox), sender, topic, payload, where the reply goes, weight.
@@ -64,7 +65,7 @@ class _MailboxChannel(ReceiveChannel[T]):
         self._mailbox = mailbox
         self.as_messages = as_messages
         self.detached = False
-        """Whether what is in it is its program's own, and no longer in the mailbox."""
+        """Whether what is in it is its program's own, and comes to nobody else."""
 
     def take(self) -> Any:
         """The next message or payload without waiting, or EMPTY, or CLOSED."""
@@ -73,7 +74,7 @@ class _MailboxChannel(ReceiveChannel[T]):
         _, sender, topic, payload, reply_to, weight = self._buffer[0]
         value = Message(sender, topic, payload, reply_to) if self.as_messages else payload
         self._buffer.popleft()  # only now: nothing may be taken that nobody gets
-        if weight and not self.detached:
+        if weight:
             self._mailbox.weight -= weight
         return value
 
@@ -91,7 +92,8 @@ class _MailboxChannel(ReceiveChannel[T]):
         if value is CLOSED:
             return
         if self.detached:
-            self._buffer = inserted(self._buffer, turn)
+            letter = self._mailbox.weighed(turn)
+            self._buffer = inserted(self._buffer, letter)
         else:
             self._mailbox.restore(turn)
 
@@ -110,7 +112,7 @@ class TopicChannel(_MailboxChannel[Any]):
     ) -> None:
         # To be decoded it takes the message, which knows how to answer if it does not fit.
         as_messages = messages or payload_type is not None
-        super().__init__(scheduler, mailbox, as_messages, _decoder(topic, messages, payload_type))
+        super().__init__(scheduler, mailbox, as_messages, decoder(topic, messages, payload_type))
         self.topic = topic
         self.messages = messages
         self.payload_type = payload_type
@@ -119,6 +121,11 @@ class TopicChannel(_MailboxChannel[Any]):
         """Stop listening: later messages fall to the inbox. SEMANTICS 6.6."""
         self._mailbox.detach(self)
         super().close()
+
+    def __del__(self) -> None:
+        if self.detached:  # what its program has thrown away weighs nothing any more
+            self._buffer = None
+            self._mailbox.weigh_anew()
 
 
 class Inbox(_MailboxChannel[Message[Any]]):
@@ -133,16 +140,6 @@ class Inbox(_MailboxChannel[Message[Any]]):
     def close(self) -> None:
         """An inbox closes with its process, not before. Raises Invalid."""
         raise Invalid("the inbox cannot be closed: it ends with its process")
-
-
-class Events(ReceiveChannel[Event]):
-    """The lifecycle events of a process. Not counted against the mailbox's limits."""
-
-    __slots__ = ()
-
-    def close(self) -> None:
-        """Events end with their process, not before. Raises Invalid."""
-        raise Invalid("the events channel cannot be closed: it ends with its process")
 
 
 class Mailbox:
@@ -195,8 +192,10 @@ class Mailbox:
     @property
     def size(self) -> int:
         """How many messages wait, whatever their topic."""
-        pending = len(self.pending) if self.pending else 0
-        return pending + sum(channel.buffered for channel in self.topics.values())
+        size = len(self.pending) if self.pending else 0
+        if self._detached is not None:
+            size += sum(channel.buffered for channel in self._detached)
+        return size + sum(channel.buffered for channel in self.topics.values())
 
     @property
     def units(self) -> int:
@@ -261,7 +260,7 @@ class Mailbox:
             queue.append(letter)
             self.weight += weight
         except BaseException:
-            self._weigh_anew()
+            self.weigh_anew()
             raise
 
     def admit(
@@ -291,14 +290,18 @@ class Mailbox:
         if channel is not None and receiver is not None:
             channel._hand(receiver, channel.opened(letter), letter)
             return
-        weight = self._weigh(letter[3])
-        self._fit_until -= 1
-        self.weight += weight
-        letter = (*letter[:5], weight)
+        letter = self.weighed(letter)
         if channel is None or channel is self.inbox_channel:
             self.pending = inserted(self.pending, letter)
         else:
             channel._buffer = inserted(channel._buffer, letter)
+
+    def weighed(self, letter: Letter) -> Letter:
+        """A letter that is about to wait again, with its weight, which is counted."""
+        weight = self._weigh(letter[3])
+        self._fit_until -= 1
+        self.weight += weight
+        return (*letter[:5], weight)
 
     def listen(self, topic: str, messages: bool | None, payload_type: Any) -> TopicChannel:
         """The channel of a topic: a new one gets what is pending, the same one ever after.
@@ -314,6 +317,11 @@ class Mailbox:
                 raise Conflict(f"topic {topic!r} is already listened to in another way")
             return channel
         check_topic(topic)
+        if len(self.topics) >= MAX_TOPICS:
+            raise LimitExceeded(
+                f"a process can listen to {MAX_TOPICS} topics: unlisten one, or tell them apart "
+                "by what they carry"
+            )
         channel = TopicChannel(self._scheduler, self, topic, bool(messages), payload_type)
         check_stack()
         if self.topics is _NO_TOPICS:
@@ -330,7 +338,7 @@ class Mailbox:
         channel.close()
 
     def detach(self, channel: TopicChannel) -> None:
-        """A channel closes. What is left in it is its program's, and counts no more here."""
+        """A channel closes. What is left in it is its program's, and counts while it is kept."""
         if self.topics.get(channel.topic) is not channel:
             return
         check_stack()
@@ -339,7 +347,7 @@ class Mailbox:
         self._detached.add(channel)
         del self.topics[channel.topic]
         channel.detached = True
-        self._weigh_anew()
+        self.weigh_anew()
 
     def _claim(self, channel: TopicChannel) -> None:
         pending, topic = self.pending, channel.topic
@@ -357,8 +365,10 @@ class Mailbox:
             pending.extend(letters)
             raise
 
-    def _weigh_anew(self) -> None:
-        queues = (self.pending, *(channel._buffer for channel in self.topics.values()))
+    def weigh_anew(self) -> None:
+        """Add up what waits: one of its channels has gone, or is another than it was."""
+        channels = (*self.topics.values(), *(self._detached or ()))
+        queues = (self.pending, *(channel._buffer for channel in channels))
         self.weight = sum(letter[5] for queue in queues for letter in queue or ())
 
     def detached(self) -> list[TopicChannel]:
@@ -461,33 +471,3 @@ def inserted(letters: deque[Letter] | None, letter: Letter) -> deque[Letter]:
             return letters
     letters.append(letter)
     return letters
-
-
-def _decoder(topic: str, messages: bool, payload_type: Any) -> Callable[[Message[Any]], Any] | None:
-    """From a message to what the receiver of a typed channel gets.
-
-    A call that does not fit is answered with the error, and its receiver never sees it: it is the
-    caller's fault, and it is the caller who waits. A message that was only sent raises Invalid.
-    """
-    if payload_type is None:
-        return None
-
-    def decode(message: Message[Any]) -> Any:
-        try:
-            payload = decode_payload(message.payload, payload_type, f"payload on {topic!r}")
-        except Invalid as error:
-            if not message.refuse(error):
-                raise
-            return ANSWERED
-        return message.with_payload(payload) if messages else payload
-
-    return decode
-
-
-def decode_payload(payload: Any, payload_type: Any, what: str) -> Any:
-    """The payload as `payload_type`. Raises Invalid, naming the path, if it does not fit."""
-    try:
-        return msgspec.convert(payload, payload_type, builtin_types=NATIVE_TYPES)
-    except msgspec.ValidationError as error:
-        name = getattr(payload_type, "__name__", str(payload_type))
-        raise Invalid(f"{what} does not fit {name}: {error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from procession.core.errors import AlreadyExists, Invalid, NotFound
+from procession.core.errors import AlreadyExists, Invalid, LimitExceeded, NotFound
 from procession.core.pid import parse_pid
 from procession.core.stack import check_stack
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from procession.core.peer import Peer
 
 MAX_LENGTH = 512
+
+MAX_NAMES = 10_000
+"""So many names a process can have."""
 
 KEPT = ""
 """What stands in place of the PID of its owner while a name waits for its next one."""
@@ -62,6 +65,8 @@ class NameRegistry:
         if owner is process:
             return
         self._check(name, owner, keeper)
+        if len(process.names or ()) >= MAX_NAMES:
+            raise LimitExceeded(f"a process can have {MAX_NAMES} names, and {process.pid} has them")
         check_stack()
         note_name(process, name)
         self._owners[name] = process

@@ -16,6 +16,7 @@ import msgspec
 from procession.core import links
 from procession.core.errors import Internal, ProcessTerminated
 from procession.core.event import CANCEL, LINK_DOWN, Event
+from procession.core.events import MIN_EVENTS, too_many_events
 from procession.core.first_wait import FirstWait
 from procession.core.link_failure import link_failure
 from procession.core.mailbox import Mailbox
@@ -164,10 +165,19 @@ class Process(Strand):
         told = exit
         if exit.error is not None or type(exit.result) not in SCALARS:
             told = exit.copy()
-        mailbox = self._mailbox or self.mailbox
-        (mailbox.events_channel or mailbox.make_events()).push(told)
+        self.tell(told)
         if self.monitoring:
             self.monitoring.pop(exit.sender or "", None)
+
+    def tell(self, event: Event) -> None:
+        """Have it receive an event, none of which is lost; if too much waits, it ends instead."""
+        mailbox = self._mailbox or self.mailbox
+        events = mailbox.events_channel or mailbox.make_events()
+        events.push(event)
+        if events.weight > MIN_EVENTS:
+            limit = max(self.host.mailbox_bytes, MIN_EVENTS)
+            if events.weight > limit and not self.ending:
+                self.kernel.doom(self, too_many_events(events.weight, limit))
 
     def link_down(self, exit: Event) -> None:
         """A process that was linked to this one has ended. SEMANTICS 9.3, 9.4, 9.5."""
@@ -205,7 +215,7 @@ class Process(Strand):
             self.doom(terminated(), deadline)
             return
         event = Event(CANCEL, sender, kernel.now(), reason=reason, deadline=deadline)
-        (mailbox.events_channel or mailbox.make_events()).push(event)
+        self.tell(event)
         if deadline is None:
             return
         cleanup = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints, is_typeddict
 
 import msgspec
 
-from procession.core.mailbox import decode_payload
+from procession.core.typed import decode_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

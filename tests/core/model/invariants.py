@@ -56,8 +56,8 @@ class Invariants:
     def mailboxes_are_those_of_the_model(self):
         for actor in self.living:
             proc, mailbox = actor.proc, actor.mailbox
-            assert mailbox.size == len(proc.mail)
-            assert mailbox.weight == sum(mail.weight for mail in proc.mail)
+            assert mailbox.size == len(proc.kept)
+            assert mailbox.weight == sum(mail.weight for mail in proc.kept)
             assert set(mailbox.topics) == set(proc.topics)
             inbox = [mail for mail in proc.mail if mail.topic not in proc.topics]
             pending = [

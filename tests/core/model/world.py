@@ -188,6 +188,11 @@ class Proc:
         self.pipes = [Pipe(0), Pipe(1)]
         self.deadline = None  # the timer that ends it
 
+    @property
+    def kept(self):
+        """All that waits and counts, also in channels that are closed."""
+        return self.mail + [mail for topic in self.old for mail in topic.values]
+
     def restore(self, mail):
         """To whoever takes it by now, else as if it had never been handed out."""
         channel = self.topics.get(mail.topic, self.inbox)
@@ -237,9 +242,9 @@ class World:
         channel = proc.topics.get(mail.topic, proc.inbox)
         if channel is not None and channel.hand(mail):
             return None
-        if len(proc.mail) >= proc.limit:
+        if len(proc.kept) >= proc.limit:
             return LimitExceeded
-        if mail.weight and sum(one.weight for one in proc.mail) + mail.weight > proc.heaviest:
+        if mail.weight and sum(one.weight for one in proc.kept) + mail.weight > proc.heaviest:
             return LimitExceeded
         proc.mail.append(mail)
         return None

@@ -1,12 +1,74 @@
 """Lua states with a limit: what does not fit ends a process, and never the OS process."""
 
 import asyncio
+import re
 
 import pytest
 
 from procession import LimitExceeded, Node, process
+from procession.guests.lua.functions import Functions
+
+# Programs that let Python hold more and more for them.
+OUTSIDE = {
+    "small values in a channel": """
+        local ch = channel.new(1 << 40)
+        while true do ch:send(true) end""",
+    "texts in a channel": """
+        local ch = channel.new(1 << 40)
+        while true do ch:send(("x"):rep(100)) end""",
+    "channels": "local t = {} while true do t[#t + 1] = channel.new() end",
+    "timers": "local t = {} while true do t[#t + 1] = time.after('1h') end",
+    "tickers": "local t = {} while true do t[#t + 1] = time.ticker('1h') end",
+    "subscriptions": "local t = {} while true do t[#t + 1] = events.subscribe('a') end",
+    "channels in a coroutine that catches everything": """
+        coroutine.wrap(function()
+          local t = {}
+          while true do
+            pcall(function() while true do t[#t + 1] = channel.new() end end)
+          end
+        end)()""",
+    "channels in a callback of C": """
+        local t = {}
+        string.gsub(("a"):rep(1000), ".", function()
+          for _ = 1, 100000 do t[#t + 1] = channel.new() end
+        end)""",
+    "events of processes": """
+        while true do
+          process.spawn_monitored("app:large_result", "app:plain")
+          time.sleep("1ms")
+        end""",
+}
 
 PROGRAMS = {
+    "gives_back": """
+return { main = function()
+  local ch = channel.new(100)
+  for i = 1, 20000 do
+    ch:send(i)
+    local _ = channel.new(), time.after("1h")
+    assert(ch:receive() == i)
+  end
+  return "done"
+end }""",
+    "takes_names": """
+return { main = function(count)
+  for i = 1, count do
+    local ok, err = process.registry.register("name " .. i)
+    if not ok then return i, err end
+  end
+end }""",
+    "sends_one": """
+return { main = function()
+  local text, ch, size = ("x"):rep(1000000), channel.new(1000), 0
+  for _ = 1, 1000 do ch:send(text) end
+  for _ = 1, 1000 do
+    local got = channel.select({ ch }).value
+    assert(got == text)
+    size = size + #got
+  end
+  return size
+end }""",
+    "large_result": "return { main = function() return ('x'):rep(100000) end }",
     "waits": "return { main = function() while true do process.inbox():receive() end end }",
     "fills": """
 return { main = function()
@@ -104,9 +166,17 @@ def node(tmp_path_factory):
         f"greedy{number}": f"return {{ main = function() {source} end }}"
         for number, source in enumerate(GREEDY.values())
     }
+    for host, state in {"outside": "shared", "outside_own": "own"}.items():
+        options = f"{{mailbox_bytes: 1MiB, step_limit: 1m, lua: {{state: {state}, memory: 4MiB}}}}"
+        lines.append(f"  - {{name: {host}, kind: process.host, host: {options}}}")
+    greedy |= {
+        f"outside{number}": f"return {{ main = function() {source} end }}"
+        for number, source in enumerate(OUTSIDE.values())
+    }
     for name, source in (PROGRAMS | greedy).items():
         (folder / f"{name}.lua").write_text(source)
-        lines.append(f"  - {{name: {name}, kind: process.lua, source: 'file://{name}.lua'}}")
+        entry = f"name: {name}, kind: process.lua, source: 'file://{name}.lua', modules: [events]"
+        lines.append(f"  - {{{entry}}}")
     (folder / "_index.yaml").write_text("\n".join(lines))
     with asyncio.Runner() as runner:
         node = Node(folder, quiet_exits=True)
@@ -214,3 +284,57 @@ def test_what_is_garbage_ends_nobody(node):
         return event.result
 
     assert node(main) == "kept 30000"
+
+
+@pytest.mark.parametrize("host", ["outside", "outside_own"])
+@pytest.mark.parametrize("number", range(len(OUTSIDE)), ids=OUTSIDE)
+def test_what_a_process_holds_outside_of_its_state_has_a_limit_too(node, host, number):
+    async def main():
+        other = process.spawn_monitored("app:waits", f"app:{host}")
+        with pytest.raises(LimitExceeded) as caught:
+            await process.exec(f"app:outside{number}", f"app:{host}")
+        process.terminate(other)
+        event = await process.events().receive()
+        return caught.value.message, event.error.message
+
+    message, other = node(main)
+    assert re.match(
+        r"out of memory$|out of memory: its channels, timers and other objects hold about \d+ bytes"
+        r"|about \d+ bytes of events wait, and the limit is 1048576 \(mailbox_bytes\)",
+        message,
+    )
+    assert other == "process terminated"
+
+
+@pytest.mark.parametrize("host", ["outside", "outside_own"])
+def test_what_was_given_back_may_be_held_again(node, host):
+    async def main():
+        return await process.exec("app:gives_back", f"app:{host}")
+
+    assert node(main) == "done"
+
+
+@pytest.mark.parametrize("host", ["outside", "outside_own"])
+def test_a_text_in_a_channel_is_there_once(node, host):
+    async def main():
+        return await process.exec("app:sends_one", f"app:{host}")
+
+    assert node(main) == 1000 * 1_000_000
+
+
+def test_no_long_text_is_remembered_as_a_name():
+    functions = Functions(None)
+    for length in (1, 256, 257, 1_000_000):
+        assert len(functions._text(b"x" * length)) == length
+    assert {len(name) for name in functions._names} == {1, 256}
+
+
+def test_a_process_has_a_bounded_number_of_names(node, monkeypatch):
+    monkeypatch.setattr("procession.core.names.MAX_NAMES", 3)
+
+    async def main():
+        await process.exec("app:takes_names", "app:outside", 3)
+        with pytest.raises(LimitExceeded, match="a process can have 3 names"):
+            await process.exec("app:takes_names", "app:outside", 4)
+
+    node(main)

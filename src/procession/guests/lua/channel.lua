@@ -99,11 +99,14 @@ local function sent(tag, kind, message)
   return true
 end
 
+local LONG <const> = 128
+
 -- Whether Python can hold a value as it is. Of any other it has a number, and the value stays here, the
--- same for who receives it.
+-- same for who receives it. So does a long text: else it would be copied each time that it is sent, out of
+-- the memory that Lua counts.
 local function is_held(v)
   local kind = type(v)
-  return kind == "table" or kind == "function" or kind == "thread"
+  return kind == "table" or kind == "function" or kind == "thread" or kind == "string" and #v > LONG
 end
 
 function methods.send(ch, v)

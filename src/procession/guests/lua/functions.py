@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from procession.core import alarm
 from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import Conflict, Error, Invalid, did_you_mean
 from procession.core.kernel import Kernel
@@ -26,6 +24,7 @@ from procession.core.weight import SMALL, WEIGHTLESS, weigh
 from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.funcs import Call
 from procession.guests.lua.modules.part import Part, answering
+from procession.guests.lua.outside import LuaChannel, LuaTicker, LuaTimer
 from procession.guests.lua.sending import Sending
 from procession.guests.lua.shared_memory import table_bytes
 from procession.guests.lua.state import Kept, lua_file
@@ -37,30 +36,6 @@ if TYPE_CHECKING:
     from procession.core.host import Host
     from procession.core.peer import Peer
     from procession.guests.lua.guest import LuaGuest
-
-
-class _LuaTimer(alarm.Timer[datetime]):
-    """A timer whose value is a moment for Lua."""
-
-    __slots__ = ()
-
-    def push(self, value: Any) -> None:
-        """Hand over the time, as a moment."""
-        super().push(datetime.fromtimestamp(value, UTC))
-
-
-class _LuaTicker(alarm.Ticker[datetime]):
-    """A ticker whose values are moments for Lua."""
-
-    __slots__ = ()
-
-    def push(self, value: Any) -> None:
-        """Hand over the time, as a moment."""
-        super().push(datetime.fromtimestamp(value, UTC))
-
-
-def _as_is(value: Any) -> Any:
-    return value
 
 
 def _host(host: bytes | bool) -> str | None:
@@ -300,7 +275,7 @@ class Functions(Sending):
         return isinstance(value, Channel)
 
     def new_channel(self, capacity: int) -> Any:
-        return Channel(self.kernel.scheduler, capacity)
+        return LuaChannel(self.kernel.scheduler, capacity, self.me().account)
 
     @answering
     def close(self, channel: Any) -> Any:
@@ -316,13 +291,13 @@ class Functions(Sending):
         return partial(self.kernel.scheduler.sleep, seconds)
 
     def after(self, seconds: float) -> Any:
-        return _LuaTimer(self.kernel.scheduler, seconds, _as_is, closes=True)
+        return LuaTimer(self.kernel.scheduler, seconds, self.me().account, closes=True)
 
     def timer(self, seconds: float) -> Any:
-        return _LuaTimer(self.kernel.scheduler, seconds, _as_is)
+        return LuaTimer(self.kernel.scheduler, seconds, self.me().account)
 
     def ticker(self, seconds: float) -> Any:
-        return _LuaTicker(self.kernel.scheduler, seconds, _as_is)
+        return LuaTicker(self.kernel.scheduler, seconds, self.me().account)
 
     def stop(self, timer: Any) -> bool:
         return bool(timer.stop())

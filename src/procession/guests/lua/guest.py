@@ -85,6 +85,7 @@ class LuaGuest:
                 compatible=lua.compat == "wippy",
                 counting=not self.guard.preempts,
                 memory=lua.memory if own else None,
+                outside=lua.memory,
             )
             if not own:
                 state.relief = Relief(self.kernel, state, lua.shared_memory, host.id)

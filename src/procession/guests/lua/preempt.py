@@ -303,19 +303,22 @@ class HookGuard:
             self._release()
             self._sethook(state, None, 0, 0)
             self._yieldk(state, 0, 0, None)
-        elif self._fills_memory(strand, state):
-            self.memory_error = strand.state.relief.error(None)
+        elif (error := self._excess(strand, state)) is not None:
+            self.memory_error = error
             self._end(strand, state)
         else:
             self._look_again(state, _LOOK_AGAIN)
 
-    def _fills_memory(self, strand: LuaBody, state: int) -> bool:
-        """Whether it uses far too much, where no room can be made since it cannot yield."""
+    def _excess(self, strand: LuaBody, state: int) -> Error | None:
+        """The error of one that uses too much, where it cannot yield, so that it could be ended."""
         relief, chain = strand.state.relief, strand.state.chain
-        if relief is None or not relief.wanted or chain.used() < relief.limit * 5 // 4:
-            return False
-        self._gc(state, _GC_COLLECT)
-        return bool(chain.used() >= relief.limit * 5 // 4)
+        most = 0 if relief is None else relief.limit * 5 // 4
+        if relief is not None and relief.wanted and chain.used() > most:
+            self._gc(state, _GC_COLLECT)
+            if chain.used() > most:
+                error: Error = relief.error(None)
+                return error
+        return strand.process.excess
 
     def _end_by_time(self, strand: LuaBody, state: int) -> None:
         if not strand.exceeded:  # else it is in ours by now, which tells of its end

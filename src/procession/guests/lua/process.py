@@ -13,6 +13,7 @@ from procession.core.scheduler import Strand
 from procession.guests.failure import error_from_exception, step_limit_exceeded
 from procession.guests.lua.chain import CHAIN_START
 from procession.guests.lua.marks import READY
+from procession.guests.lua.outside import Account
 from procession.guests.lua.state import out_of_memory
 from procession.guests.lua.strand import (
     ANSWER,
@@ -47,6 +48,7 @@ class LuaProcess(LuaBody, Process):
     declared_only = True
 
     __slots__ = (
+        "_account",
         "answer",
         "attached",
         "chain_before",
@@ -99,6 +101,7 @@ class LuaProcess(LuaBody, Process):
         """While one that it spawns runs to its first wait: it, and those that go on after it."""
         self.interrupted: LuaBody | None = None
         """The one of its strands that was interrupted: it goes on before any other."""
+        self._account: Account | None = None
         self.attached: dict[Attached, None] | None = None
         self.context: dict[str, Any] | None = None
         self.closing: float | None = None
@@ -112,6 +115,18 @@ class LuaProcess(LuaBody, Process):
     def process(self) -> LuaProcess:
         """Itself."""
         return self
+
+    @property
+    def account(self) -> Account:
+        """What it holds outside of its state. Made when first needed."""
+        if self._account is None:
+            self._account = Account(self, self.state.outside_limit)
+        return self._account
+
+    @property
+    def excess(self) -> Error | None:
+        """Why it has to end, if it holds too much."""
+        return None if self._account is None else self._account.error
 
     def launch(self, chunk: bytes, method: bytes, args: Sequence[Any]) -> None:
         """Run the chunk, up to its main. Raises the Error with which it fails."""
@@ -183,6 +198,8 @@ class LuaProcess(LuaBody, Process):
             if type(trapped) is tuple and trapped[0] == b"failed":
                 raise self._failure(trapped)
             raise Internal(f"{entry}: the top level of a program must not wait; main may")
+        if self.excess is not None:
+            raise self.excess
         self.computed = 0.0
         return coroutine, pointer
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from procession.guests.lua.guest import LuaGuest
 
 
+_MOST_NAMES, _SHORT = 4096, 256
+"""How many texts are remembered, by all programs together, and of what length at most."""
+
+
 class Sending(Part):
     """The functions that send."""
 
@@ -48,9 +52,10 @@ class Sending(Part):
                 found = name.decode()
             except UnicodeDecodeError:
                 raise Invalid(f"{name!r:.100} is not UTF-8") from None
-            if len(self._names) > 4096:
-                self._names.clear()
-            self._names[name] = found
+            if len(name) <= _SHORT:
+                if len(self._names) > _MOST_NAMES:
+                    self._names.clear()
+                self._names[name] = found
         return found
 
     def _refused_if_it_fits(self, error: Error) -> tuple[Any, ...] | None:

@@ -105,6 +105,7 @@ class Relief(Strand):
         used: int = state.chain.used()
         # The collector has to come around before the limit is reached.
         state.collect(b"setpause", min(200, max(110, 90 * self.limit // max(used, 1))))
+        state.discard_dropped()  # what channels held that were garbage
         state.collect()  # what had a finalizer is freed only now
         return int(state.chain.used())
 

@@ -176,7 +176,8 @@ class Kept:
 
 
 class LuaState:
-    """A Lua state with our Lua in it. `memory` bounds what programs may use, in bytes.
+    """A Lua state with our Lua in it. `memory` bounds what programs may use, in bytes; `outside`
+    what a process of it may hold outside of it.
 
     `compatible`: as programs of another system expect it (docs/reference/lua/wippy.md).
     `counting`: Lua has to look itself whether it exceeds its limit (see CountingGuard).
@@ -189,9 +190,11 @@ class LuaState:
         compatible: bool = False,
         counting: bool = False,
         memory: int | None = None,
+        outside: int,
     ) -> None:
         self.dropped: list[int] = []
         self.compatible = compatible
+        self.outside_limit = outside
         self.own = memory is not None
         """Whether it is that of one process, and ends with it."""
         self.runtime: Any = lua54.LuaRuntime(

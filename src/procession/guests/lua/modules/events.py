@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procession.core.channel import ReceiveChannel
 from procession.core.errors import Invalid, LimitExceeded
 from procession.core.payload import copy_payload
+from procession.core.weighed import WeighedChannel
+from procession.core.weight import weigh
 from procession.guests.lua.modules.part import Part, answering
+from procession.guests.lua.outside import SUBSCRIPTION
 from procession.guests.lua.values import text
 
 if TYPE_CHECKING:
@@ -55,16 +57,19 @@ class Pattern:
         return all(one in ("*", segment) for one, segment in zip(wanted, segments, strict=False))
 
 
-class Subscription(ReceiveChannel[Any]):
+class Subscription(WeighedChannel[Any]):
     """The events that one process has asked for: closed with the process, or before."""
 
-    __slots__ = ("_bus", "_process", "kind", "limit", "system")
+    __slots__ = ("_account", "_bus", "_process", "kind", "limit", "limit_bytes", "system")
 
     def __init__(self, bus: Bus, process: LuaProcess, system: Pattern, kind: Pattern) -> None:
         super().__init__(process.scheduler)
         self._bus: Bus | None = bus
         self._process: LuaProcess | None = process
         self.limit = process.host.mailbox
+        self.limit_bytes = process.host.mailbox_bytes
+        self._account = process.account
+        self._account.charge(SUBSCRIPTION)
         self.system = system
         self.kind = kind
         process.attach(self)
@@ -75,7 +80,12 @@ class Subscription(ReceiveChannel[Any]):
             self._bus.remove(self)
             self._process.detach(self)
             self._bus = self._process = None
+            self._account.credit(SUBSCRIPTION)
         super().close()
+
+    def weigh(self, value: dict[str, Any]) -> int:
+        """The weight of an event."""
+        return weigh(value["data"]) + len(value["path"])
 
     def owner_ended(self) -> None:
         """The process has ended."""
@@ -127,7 +137,10 @@ class Bus:
                     continue
                 if subscription.system.exact is None and not subscription.system.matches(system):
                     continue
-                if subscription.buffered >= subscription.limit:
+                if (
+                    subscription.buffered >= subscription.limit
+                    or subscription.weight >= subscription.limit_bytes
+                ):
                     lost += 1
                 else:
                     subscription.push(event)

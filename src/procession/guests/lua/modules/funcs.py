@@ -13,8 +13,10 @@ from procession.core.call import CALLER_GONE
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Canceled, ChannelClosed, Error, Timeout
 from procession.core.payload import copy_error
+from procession.core.weight import weigh
 from procession.guests.lua.answer import Wrapped
 from procession.guests.lua.modules.part import Part, answering
+from procession.guests.lua.outside import CALL
 from procession.guests.lua.values import text
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "_account",
+        "_charged",
         "_done",
         "_owner",
         "_process",
@@ -41,6 +45,9 @@ class Call:
 
     def __init__(self, owner: LuaProcess, process: Peer, timeout: float | None = None) -> None:
         self._owner: LuaProcess | None = owner
+        self._account = owner.account
+        self._charged = CALL
+        self._account.charge(CALL)
         self._process: Peer = process
         self._done = ReceiveChannel[Any](owner.scheduler)
         self.channel = ReceiveChannel[Any](owner.scheduler)
@@ -85,6 +92,9 @@ class Call:
         exit = exit.copy()
         self._settle(exit.result, exit.error)
 
+    def __del__(self) -> None:
+        self._account.credit(self._charged)
+
     def owner_ended(self) -> None:
         """The caller has ended: nobody waits for the result."""
         self._abandon(CALLER_GONE)
@@ -114,6 +124,9 @@ class Call:
         self._owner = None
         self._stop_timer()
         self.result, self.error = result, error
+        weight = weigh(result)
+        self._charged += weight
+        self._account.charge(weight)
         if compatible:
             self.channel.push(Wrapped(result) if error is None else error)
         elif error is None:

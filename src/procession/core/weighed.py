@@ -1,0 +1,48 @@
+"""A channel that knows how much waits in it, in bytes: see core/weight.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from procession.core.channel import ReceiveChannel
+
+if TYPE_CHECKING:
+    from procession.core.scheduler import Scheduler
+
+T = TypeVar("T")
+
+
+class WeighedChannel(ReceiveChannel[T]):
+    """A channel whose values are not bounded in number alone."""
+
+    __slots__ = ("weight",)
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__(scheduler)
+        self.weight = 0
+        """Of all that waits."""
+
+    def weigh(self, value: Any) -> int:
+        """The weight of one value, the same each time."""
+        raise NotImplementedError
+
+    def push(self, value: Any) -> None:
+        """Hand a value to the receiver that has waited longest, or keep it for the next one."""
+        waits = self._receiver is None or self._first_receiver() is None
+        weight = self.weigh(value) if waits else 0
+        super().push(value)
+        self.weight += weight
+
+    def take(self) -> Any:
+        """The next value without waiting, or EMPTY, or CLOSED."""
+        weight = self.weigh(self._buffer[0]) if self._buffer else 0
+        value = super().take()
+        self.weight -= weight
+        return value
+
+    def restore(self, value: Any, turn: Any = 0) -> None:
+        """Put back, at the front, a value that its receiver could not use."""
+        before = self.buffered
+        super().restore(value, turn)
+        if self.buffered > before:
+            self.weight += self.weigh(value)
