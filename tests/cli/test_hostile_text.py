@@ -68,7 +68,7 @@ def app(request, tmp_path):
 
 
 def run(app, entry, *options):
-    command = [PROCESSION, "run", app, "-x", f"app:{entry}", *options]
+    command = [PROCESSION, "run", app, "-x", f"app:{entry}", "--log-level", "warning", *options]
     return subprocess.run(command, capture_output=True, timeout=50).stderr
 
 

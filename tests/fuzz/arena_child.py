@@ -10,7 +10,7 @@ import resource
 import time
 from pathlib import Path
 
-from tests.fuzz.child import begin, bug, say, watch_loop
+from tests.fuzz.child import begin, bug, lua_memory, say, watch_loop
 
 from procession import Error, Node
 
@@ -47,15 +47,6 @@ async def beat(gaps):
         if time.monotonic() > said + 1:
             said = time.monotonic()
             say("beat")
-
-
-def lua_memory(node):
-    """Bytes in the Lua states that processes share, without garbage."""
-    states = list(node._lua._states.values())
-    for state in states:
-        state.collect()
-        state.collect()
-    return int(sum(state.collect(b"count") for state in states) * 1024)
 
 
 async def lane(node, host, programs):

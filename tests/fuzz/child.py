@@ -50,6 +50,15 @@ def watch_loop():
     )
 
 
+def lua_memory(node):
+    """Bytes in the Lua states that processes share, without garbage."""
+    states = list(node._lua._states.values())
+    for state in states:
+        state.collect()
+        state.collect()
+    return int(sum(state.collect(b"count") for state in states) * 1024)
+
+
 def each_case(seed_and_count):
     """The seed, and the numbers of the cases: what a watcher gives as arguments."""
     seed, first, count = seed_and_count

@@ -8,21 +8,12 @@ import gc
 import resource
 from pathlib import Path
 
-from tests.fuzz.child import begin, bug, say
+from tests.fuzz.child import begin, bug, lua_memory, say
 
 from procession import Node
 
 APP = Path(__file__).parent / "soak"
 PARTS = 10
-
-
-def lua_memory(node):
-    """Bytes in the Lua states that processes share, without garbage."""
-    states = list(node._lua._states.values())
-    for state in states:
-        state._collect()
-        state._collect()
-    return int(sum(state._collect(b"count") for state in states) * 1024)
 
 
 def resident():
