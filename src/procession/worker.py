@@ -206,8 +206,7 @@ class WorkerNode(Node):
         # wait while a process asks, since that process is running.
         try:
             said = wire.decode(body)
-            if origin != PARENT:
-                check_frames(self.place, origin, said)
+            check_frames(self.place, origin, said)
         except wire.WireError as error:
             if origin == PARENT:
                 raise
@@ -216,24 +215,27 @@ class WorkerNode(Node):
         frames = []
         for frame in said:
             if frame[0] == CONTROL and frame[1] in _AT_ONCE:
-                self._on_control(origin, *frame[1:])
+                self._act(origin, [frame])
             else:
                 frames.append(frame)
         if self._asking or self._delayed:
             self._delayed.append((origin, frames))
         else:
-            self._receive(origin, frames)
+            self._act(origin, frames)
 
     def _catch_up(self) -> None:
         delayed, self._delayed = self._delayed, []
         for origin, frames in delayed:
-            self._receive(origin, frames)
+            self._act(origin, frames)
         self._after_run()
 
-    def _receive(self, origin: int, frames: list[Any]) -> None:
+    def _act(self, origin: int, frames: list[Any]) -> None:
         if origin == PARENT:
             self._received += sum(1 for frame in frames if frame[0] == SPAWN)
-        self.exchange.receive(origin, frames)
+        try:
+            self.exchange.receive(origin, frames)
+        except (TypeError, LookupError, AssertionError) as error:
+            raise wire.WireError(f"a frame that makes no sense: {error}") from None
 
     def _on_closed(self, error: BaseException | None) -> None:
         os._exit(1)  # the parent is gone, or speaks nonsense: nobody is left to work for

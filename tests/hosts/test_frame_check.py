@@ -1,6 +1,8 @@
 """Of a batch that makes no sense nothing is done."""
 
+import inspect
 import random
+from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
@@ -42,6 +44,27 @@ def test_every_kind_of_frame_is_known():
     assert known == set(range(frames.CONTROL + 1))
 
 
+def test_each_frame_has_as_many_parts_as_its_handler_takes(fresh):
+    async def test(world):
+        router = world.node._workers.router
+        for kind, handler in router.exchange._handlers.items():
+            if kind != frames.CONTROL:
+                _, *parts = inspect.signature(handler).parameters.values()
+                counts = {parts_of(parts), len(frame_check._SHAPES[kind])}
+                assert len(counts - {None}) == 1, handler
+        for what, handler in world.node._workers._control._on.items():
+            if what != "ask":
+                _, *parts = inspect.signature(handler).parameters.values()
+                assert len(parts) == len(frame_check._CONTROL_SHAPES[what]), what
+
+    fresh(test)
+
+
+def parts_of(parameters):
+    """How many a handler takes; None: any number."""
+    return None if any(one.kind is one.VAR_POSITIONAL for one in parameters) else len(parameters)
+
+
 def test_what_makes_sense_passes():
     check_frames(HERE, THERE, from_there())
 
@@ -74,8 +97,8 @@ def deep(levels):
         [frames.EXITED, pid(THERE, THERE), "soon", None, None],
         [frames.EXITED, pid(THERE, THERE), 1.0, None, "no error"],
         [frames.EXITED, pid(THERE, THERE), 1.0, deep(200), None],
-        [frames.SPAWN, pid(ELSEWHERE, HERE), "h", "e", [], False, None, None, None],
-        [frames.SPAWN, pid(THERE, ELSEWHERE), "h", "e", [], False, None, None, None],
+        [frames.SPAWN, pid(ELSEWHERE, HERE), "h", "e", [], False, None, None, None, False],
+        [frames.SPAWN, pid(THERE, ELSEWHERE), "h", "e", [], False, None, None, None, False],
         [frames.EVENT, {"kind": "k"}],
         [frames.EVENT, {"system": 1, "kind": "k", "from": None}],
         [frames.CONTROL],
@@ -164,3 +187,20 @@ def test_nothing_of_a_batch_is_acted_on_when_a_part_of_it_makes_no_sense(
         monkeypatch.undo()
 
     fresh(test)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-23))),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=23))),
+        datetime.max.replace(tzinfo=UTC),
+        datetime.min,
+        datetime(2026, 11, 27, 19, 30, 1, 5, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+    ],
+    ids=str,
+)
+def test_a_moment_at_the_edge_of_its_range_arrives_as_it_was(moment):
+    (arrived,) = wire.decode(msgspec.msgpack.encode([wire.to_wire(moment)]))
+    assert arrived == moment
+    assert arrived.utcoffset() == moment.utcoffset()

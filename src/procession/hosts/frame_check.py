@@ -25,6 +25,7 @@ from procession.core.frames import (
     LINK_REFUSED,
     LOOK,
     MESSAGE,
+    PARENT,
     REPLY,
     SPAWN,
     TIED,
@@ -52,7 +53,7 @@ _SHAPES: dict[int, tuple[tuple[type, ...], ...]] = {
     MESSAGE: (_PID, _MAYBE, _TEXT, (list,)),
     CALL: (_PID, _MAYBE, _TEXT, _ANY, _COUNT),
     REPLY: (_COUNT, _ANY),
-    SPAWN: (_PID, _TEXT, _TEXT, (list,), (bool,), _MAYBE, (dict, _NONE), _MAYBE),
+    SPAWN: (_PID, _TEXT, _TEXT, (list,), (bool,), _MAYBE, (dict, _NONE), _MAYBE, (bool,)),
     WATCH: (_PID,),
     UNWATCH: (_PID,),
     LINK: (_PID, _PID),
@@ -97,13 +98,19 @@ _MOST = 1 << 40
 
 
 def check_frames(place: int, origin: int, frames: list[Any]) -> None:
-    """Raise WireError unless all frames that have come to `place` from `origin` make sense."""
+    """Raise WireError unless all frames that have come to `place` from `origin` make sense.
+
+    What the parent says to a worker itself is not looked at: the worker has no life without it.
+    """
     for frame in frames:
         if type(frame) is not list or not frame or type(frame[0]) is not int:
             raise WireError(f"a frame that is none: {frame!r:.100}")
         kind = frame[0]
         if kind == CONTROL:
-            _check_control(frame)
+            if origin != PARENT:
+                _check_control(frame)
+            elif len(frame) < 2 or type(frame[1]) is not str:
+                raise WireError(f"the parent says {frame!r:.100}, which means nothing")
             continue
         shape = _SHAPES.get(kind)
         if shape is None:

@@ -105,11 +105,12 @@ def _from_extension(code: int, data: memoryview) -> Any:
     parts = _decoder.decode(data)
     if code == _DATETIME:
         seconds, microseconds, offset = parts
-        distance = timedelta(seconds=seconds, microseconds=microseconds)
+        # By its own clock, which is within the range of datetimes: in UTC it may be beyond.
+        distance = timedelta(seconds=seconds + (offset or 0), microseconds=microseconds)
+        moment = _NAIVE_EPOCH + distance
         if offset is None:
-            return _NAIVE_EPOCH + distance
-        moment = _EPOCH + distance
-        return moment.astimezone(timezone(timedelta(seconds=offset))) if offset else moment
+            return moment
+        return moment.replace(tzinfo=timezone(timedelta(seconds=offset)) if offset else UTC)
     if code == _ERROR:
         kind, message, retryable, details = parts
         return rebuild(KINDS.get(kind, Internal), message, retryable, details)
