@@ -131,7 +131,7 @@ class Sending(Part):
                 )
             except Error as error:
                 return failed(error)
-            return True
+            return True, True
 
         return send_flat
 
