@@ -6,6 +6,8 @@ import pytest
 
 from procession import Node
 
+pytestmark = pytest.mark.semantics("3.3")
+
 SIZES = (1, 13, 14, 15, 16, 17, 198, 199, 200, 201, 399, 400, 401, 6000)
 """Around the numbers at which values begin to cross in pieces."""
 

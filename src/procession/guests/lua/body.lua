@@ -194,7 +194,7 @@ local function arguments(form, ...)
       local text = "a Lua program takes at most " .. MAX_ARGUMENTS .. " arguments, not " .. n
       error(kit.new_error("LimitExceeded", text, false), 0)
     end
-    return table.unpack(kit.walk.all_built(n, form), 1, n)
+    return table.unpack(kit.walk.all_built(n, form, select(2, ...)), 1, n)
   end
   return ...
 end

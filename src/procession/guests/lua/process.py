@@ -369,6 +369,8 @@ def _arguments(args: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any] | None]:
     flat: list[Any] = []
     for arg in args:
         flat += to_flat(arg)
+    if len(flat) <= DIRECT:
+        return (len(flat), len(args), *flat), None
     return (len(flat), len(args)), flat
 
 

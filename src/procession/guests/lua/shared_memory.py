@@ -100,8 +100,10 @@ class Relief(Strand):
     def _collected(self) -> int:
         """The bytes that are in use when all garbage is collected."""
         state = self._state
-        state.discard_dropped()
         state.collect()
+        while state.dropped:  # what channels had buffered is known to nobody when those are freed
+            state.discard_dropped()
+            state.collect()
         used: int = state.chain.used()
         # The collector has to come around before the limit is reached.
         state.collect(b"setpause", min(200, max(110, 90 * self.limit // max(used, 1))))

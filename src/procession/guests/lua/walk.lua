@@ -6,7 +6,7 @@
 local kit = ...
 
 local type, next, error, setmetatable, pcall = type, next, error, setmetatable, pcall
-local rawget, rawlen, tostring = rawget, rawlen, kit.tostring
+local rawget, rawlen, select, tostring = rawget, rawlen, select, kit.tostring
 local metatable_of, format, pack, move = kit.metatable_of, string.format, table.pack, table.move
 local is_error, error_parts = kit.is_error, kit.error_parts
 local new_error, arrived_error = kit.new_error, kit.arrived_error
@@ -344,9 +344,10 @@ function walk.built(count)
   return (unflatten(pulled(count), 1))
 end
 
--- Its `n` values, in a table.
-function walk.all_built(n, count)
-  local flat, values, place = pulled(count), {}, 1
+-- Its `n` values, in a table. A short one has been handed over already.
+function walk.all_built(n, count, ...)
+  local flat = select("#", ...) > 0 and { ... } or pulled(count)
+  local values, place = {}, 1
   for i = 1, n do
     values[i], place = unflatten(flat, place)
   end
