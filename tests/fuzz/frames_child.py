@@ -26,7 +26,7 @@ from procession.hosts.routing import Router
 from procession.hosts.worker_control import Control
 
 APP = Path(__file__).parent / "traffic"
-PLACE = 1
+PLACE, OTHER = 1, 2
 TO_NODE = PARENT.to_bytes(4, "big") + PLACE.to_bytes(4, "big")
 SILENCE = 5
 """Seconds that a worker has for an answer."""
@@ -338,6 +338,7 @@ class Worker:
         }
         self.tell("config", config)
         self.until("ready")
+        self.tell("up", OTHER, "traffic:workers")
 
     def tell(self, *said):
         """Say something that makes sense."""
@@ -383,7 +384,8 @@ def tell_worker(seed, case, recorded, worker):
     # A word that ends it in order is no nonsense.
     recorded = [one for one in recorded if one[:2] not in ([CONTROL, "stop"], [CONTROL, "config"])]
     data, frames = nonsense(chance, recorded, ["{traffic:processes|0x00001}"])
-    data = data[:4] + PLACE.to_bytes(4, "big") + PARENT.to_bytes(4, "big") + data[12:]
+    origin = chance.choice([PARENT, PARENT, OTHER])  # another worker, through the parent
+    data = data[:4] + PLACE.to_bytes(4, "big") + origin.to_bytes(4, "big") + data[12:]
     whole = len(data) == 4 + int.from_bytes(data[:4])
     try:
         worker.socket.sendall(data)
@@ -399,7 +401,8 @@ def tell_worker(seed, case, recorded, worker):
         case_bug(case, f"a worker was told {frames} and neither ends nor answers")
         worker.process.kill()
         said = None
-    logged = [one for one in said or () if one[:2] == [CONTROL, "log"] and one[2]["traceback"]]
+    logged = [one for one in said or () if one[:2] == [CONTROL, "log"]]
+    logged = [one for one in logged if one[2]["name"] == "asyncio"]  # and not how a process failed
     if logged:
         case_bug(case, f"a worker was told {frames} and logs {logged[0][2]['traceback']}")
     if said is None or not whole:
