@@ -144,7 +144,7 @@ function programs.patterns(partner, big)
   for word in s:gmatch("a(b)") do
     found[#found + 1] = word
   end
-  return s:sub(1, 60):find((".-"):rep(4) .. "c"), s:gsub("(a)(b)", "%2%1"), #found
+  return s:sub(1, 30):find((".-"):rep(3) .. "c"), s:gsub("(a)(b)", "%2%1"), #found
 end
 
 function programs.upgrades(partner, big)
