@@ -55,7 +55,7 @@ class ReceiveCase(Generic[T]):
 
     def enlist(self, arm: Any) -> None:
         """Wait at the channel."""
-        self.channel.enlist(arm)
+        self.channel.enlist_arm(arm)
 
     def withdraw(self, arm: Any) -> None:
         """Wait no longer."""

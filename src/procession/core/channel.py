@@ -161,7 +161,12 @@ class ReceiveChannel(Generic[T]):
 
     def enlist(self, waiter: Waiter) -> None:
         """Queue a receiver. Only after `take` gave EMPTY."""
-        if self._first_receiver() is None:
+        self._first_receiver()  # which takes off those that wait no longer
+        self.enlist_arm(waiter)
+
+    def enlist_arm(self, waiter: Waiter) -> None:
+        """Queue a receiver that may wait here more than once, and is parked only after this."""
+        if self._receiver is None:
             self._receiver = waiter
         else:
             if self._more_receivers is None:
