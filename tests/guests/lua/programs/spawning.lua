@@ -26,12 +26,16 @@ end
 
 function programs.spawn_returns_before_the_child_has_run()
   local reports = process.listen("report")
-  local pid = check.spawn("reports", process.pid(), 1)
-  check.empty(reports)
-  for _ = 1, 100000 do
+  local pid
+  for _ = 1, 20 do
+    pid = check.spawn_monitored("reports", process.pid(), 1)
+    if channel.select({ reports:case_receive(), default = true }).default then
+      break
+    end -- on a loaded machine others may run between any two lines
+    check.exit(pid)
+    pid = nil
   end
-  check.empty(reports)
-  assert(process.monitor(pid))
+  assert(pid, "it had run each time")
   check.equal(check.receive(reports), 1)
   check.exit(pid)
   return true
