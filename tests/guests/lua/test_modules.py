@@ -363,6 +363,20 @@ def test_ctx_is_what_the_process_was_told(app, host):
 # -- all -------------------------------------------------------------------------------------------
 
 
+def test_an_error_object_stands_for_its_message_in_the_modules(holds, monkeypatch):
+    monkeypatch.setenv("APP_COLOUR", "red")
+    holds("""
+      equal(env.get(errors.new("APP_COLOUR")), "red")
+      local orders = errors.new("orders")
+      local mine = events.subscribe(orders, errors.new("new"))
+      equal(events.send(orders, errors.new("new"), errors.new("/1"), 5), true)
+      local event = mine:channel():receive()
+      equal(event.system .. event.kind .. event.path .. event.data, "ordersnew/15")
+      local id = uuid.v5(uuid.NAMESPACE_DNS, errors.new("a"))
+      equal(uuid.format(errors.new(id), errors.new("urn")), "urn:uuid:" .. id)
+    """)
+
+
 def test_no_process_can_change_a_module_for_another(app, host):
     app.add(
         "child",

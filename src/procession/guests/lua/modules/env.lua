@@ -10,7 +10,7 @@ local FAILED = kit.failed
 local env = {}
 
 function env.get(name, default)
-  check.string(name, 1, "get")
+  name = check.string(name, 1, "get")
   if name == "" and kit.compatible then
     return nil, kit.invalid("the name of an environment variable is not empty")
   end

@@ -31,9 +31,9 @@ end
 local events = {}
 
 function events.subscribe(system, kind)
-  check.string(system, 1, "subscribe")
+  system = check.string(system, 1, "subscribe")
   if kind ~= nil then
-    check.string(kind, 2, "subscribe")
+    kind = check.string(kind, 2, "subscribe")
   end
   local channel, err = outcome(nil, host.events_subscribe(system, kind))
   if err then
@@ -45,9 +45,9 @@ function events.subscribe(system, kind)
 end
 
 function events.send(system, kind, path, data)
-  check.string(system, 1, "send")
-  check.string(kind, 2, "send")
-  check.string(path, 3, "send")
+  system = check.string(system, 1, "send")
+  kind = check.string(kind, 2, "send")
+  path = check.string(path, 3, "send")
   if path == "" and kit.compatible then
     return FAILED, kit.invalid("the path of an event is not empty")
   end

@@ -55,7 +55,7 @@ function uuid.variant(text)
 end
 
 function uuid.format(text, form)
-  check.string(text, 1, "format")
+  text = check.string(text, 1, "format")
   form = form == nil and "standard" or check.string(form, 2, "format")
   return outcome(nil, host.uuid_format(text, form))
 end
