@@ -200,9 +200,12 @@ def nonsense(chance, recorded, pids, first=()):
     if chance.random() < 0.2:
         frames.insert(chance.randrange(len(frames) + 1), chance.choice(frames))
     data = bytearray(wire.encode(PARENT, PLACE, [*first, *packed(frames)]))
+    end_of_first = len(wire.encode(PARENT, PLACE, [*first]))
     if chance.random() < 0.2:
         for _ in range(chance.choice([1, 1, 3, 20])):
-            data[chance.randrange(len(data))] = chance.randrange(256)
+            place = chance.randrange(len(data))
+            if not 12 < place < end_of_first:  # what is fine stays so
+                data[place] = chance.randrange(256)
     if chance.random() < 0.05:
         del data[chance.randrange(len(data)) :]
     if chance.random() < 0.03:

@@ -31,9 +31,9 @@ end
 
 function programs.sends(partner, big)
   for i = 1, 5 do
-    process.send(partner, "value", { i, big })
-    process.send(partner, "value", "text")
-    process.send(process.pid(), "t", big, i)
+    assert(process.send(partner, "value", { i, big }))
+    assert(process.send(partner, "value", "text"))
+    assert(process.send(process.pid(), "t", big, i))
   end
   return process.listen("t"):receive()
 end
@@ -47,7 +47,7 @@ function programs.calls(partner, big)
 end
 
 function programs.inbox(partner, big)
-  process.send(process.pid(), "a", big)
+  assert(process.send(process.pid(), "a", big))
   local messages = process.inbox()
   local message = messages:receive()
   return message:payload():data(), tostring(message.payload)
@@ -129,9 +129,9 @@ function programs.functions(partner, big)
 end
 
 function programs.bus(partner, big)
-  local mine = events.subscribe("bus", "**")
+  local mine = assert(events.subscribe("bus", "**"))
   for i = 1, 5 do
-    events.send("bus", "a.b", "/x", { big, i })
+    assert(events.send("bus", "a.b", "/x", { big, i }))
   end
   local got = mine:channel():receive()
   mine:close()
