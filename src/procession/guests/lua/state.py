@@ -362,7 +362,12 @@ class LuaState:
         """The flat list that the call or yield which is just being made hands over."""
         values: list[Any] = []
         while True:
-            count, *piece = self._more(len(values) + 1)
+            try:
+                count, *piece = self._more(len(values) + 1)
+            except lua54.LuaError:
+                # It can fail by nothing else; but where the stack cannot grow, Lua says "too many
+                # results to unpack".
+                raise lua54.LuaMemoryError("not enough memory") from None
             values += piece
             if len(values) >= count:
                 return values
