@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import threading
+import traceback
 
 from procession.worker import die_with_parent
 
@@ -46,8 +47,13 @@ def begin(memory):
 def watch_loop():
     """Whatever nobody has caught in the loop that runs is a bug."""
     asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: bug(f"event loop: {context}: {context.get('exception')!r}")
+        lambda _, context: bug(f"event loop: {context['message']}\n{_trace(context)}")
     )
+
+
+def _trace(context):
+    error = context.get("exception")
+    return "".join(traceback.format_exception(error)) if error is not None else str(context)
 
 
 def lua_memory(node):

@@ -338,3 +338,26 @@ def test_a_process_has_a_bounded_number_of_names(node, monkeypatch):
             await process.exec("app:takes_names", "app:outside", 4)
 
     node(main)
+
+
+def test_a_channel_that_was_collected_and_is_still_a_weak_key_is_measured(app):
+    app.add(
+        "main",
+        """
+        local weak = setmetatable({}, { __mode = "k" })
+        for _ = 1, 100 do weak[channel.new()] = true end
+        process.inbox():receive()
+        """,
+    )
+
+    async def main():
+        async with Node(app.folder) as node:
+            pid = node.spawn("app:main", "app:shared")
+            await asyncio.sleep(0)
+            state, measured = node._lua._states["app:shared"], node._kernel.processes[pid]
+            state.collect()
+            size, _ = state.relief._size(measured, 10_000)
+            node.send(pid, "end")
+            return size
+
+    assert asyncio.run(main()) > 0

@@ -154,9 +154,12 @@ class Relief(Strand):
         state.begin_measure(visits)
         coroutines = [one.coroutine for one in (process, *(process.strands or ()))]
         coroutines = [one for one in coroutines if one is not None]
-        for start in range(0, len(coroutines), _PIECE):
-            state.measure(*coroutines[start : start + _PIECE])
-        size, left = state.measured()
+        try:
+            for start in range(0, len(coroutines), _PIECE):
+                state.measure(*coroutines[start : start + _PIECE])
+            size, left = state.measured()
+        finally:
+            state.collect(b"restart")  # it was stopped for the measure
         mailbox = process._mailbox
         return int(size) + (0 if mailbox is None else mailbox.weight), int(left)
 

@@ -7,7 +7,7 @@
 local kit = ...
 
 local getinfo, getlocal, getupvalue = debug.getinfo, debug.getlocal, debug.getupvalue
-local type, next, format, concat, select = type, next, string.format, table.concat, select
+local type, next, format, concat, select, pcall = type, next, string.format, table.concat, select, pcall
 local metatable_of, host, collectgarbage = kit.metatable_of, kit.host, collectgarbage
 
 local LARGE <const> = 1024 -- a text of this size is counted once, however often it is met
@@ -109,12 +109,18 @@ function walk.thread(co)
   end
 end
 
-function walk.userdata(object)
-  bytes = bytes + OBJECT
+local function add_contents(object)
   local more = add_stored(host.contents(object))
   while more and budget >= 0 do
     more = add_stored(host.contents(nil))
   end
+end
+
+-- A channel that was collected is a key of a weak table for one round more, and Python knows it no longer:
+-- then this fails, and there is nothing to add.
+function walk.userdata(object)
+  bytes = bytes + OBJECT
+  pcall(add_contents, object)
 end
 
 local function walk_all()
@@ -127,7 +133,8 @@ local function walk_all()
   add_tables()
 end
 
--- What is made here is garbage at the end; to look for it meanwhile would take longer than the walk.
+-- What is made here is garbage at the end; to look for it meanwhile would take longer than the walk. Python
+-- has the collector go on when it has measured all.
 local function begin(new_budget)
   collectgarbage("stop")
   seen, todo, count, bytes, budget, tables = {}, {}, 0, 0, new_budget, {}
@@ -157,6 +164,5 @@ exports.measure = add_all
 function exports.measured()
   walk_all()
   seen, todo = nil, nil
-  collectgarbage("restart")
   return bytes, budget
 end
