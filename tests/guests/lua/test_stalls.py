@@ -260,6 +260,13 @@ OURS = {
         "at most 10000 messages",
         "local b = process.with_name('x') while true do b = b:with_message('t', 1) end",
     ),
+    "a builder of many messages with many arguments": (
+        "",
+        """local b, t = process.with_name('x'), {}
+        for _ = 1, 9000 do b = b:with_message('t') end
+        for i = 1, 40000 do t[i] = i end
+        return b:spawn('app:idle', nil, table.unpack(t))""",
+    ),
     "a builder that is made up": (
         "",
         """local b = process.with_message('t', 1)

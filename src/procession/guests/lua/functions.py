@@ -146,19 +146,18 @@ class Functions(Sending):
     ) -> Peer:
         """Start a process with what a builder adds to it: see `with_extras` in process.lua."""
         me, kernel = self.me(), self.kernel
-        context, name, count, *rest = self.values(flat)
-        messages = []
+        values = iter(self.values(flat))
+        context, name, count = islice(values, 3)
+        payloads = []
         for _ in range(count):
-            topic, length, *rest = rest
-            messages.append((topic, rest[:length]))
-            rest = rest[length:]
-        payloads = _payloads(messages)
+            topic, length = next(values), next(values)
+            payloads.append(_payload(topic, list(islice(values, length))))
         _check_room(kernel.hosts.get(_host(host) or me.host.id), payloads)
         process = kernel.spawn(
             me,
             self._text(entry),
             _host(host),
-            tuple(rest),
+            tuple(values),
             linked,
             monitored,
             name=None if name is False else name,
@@ -352,7 +351,7 @@ class Functions(Sending):
         except Error as error:
             return False, error.kind.encode(), error.message.encode(errors="replace")
 
-    # -- for the guard ---------------------------------------------------------------------------
+    # -- how much a process has ------------------------------------------------------------------
 
     def table_bytes(self, addresses: bytes) -> int:
         return table_bytes(addresses)
@@ -364,6 +363,8 @@ class Functions(Sending):
             self._contents = (value.number or 0 for value in buffer or () if type(value) is Kept)
         return tuple(islice(self._contents, 100))
 
+    # -- for the guard ---------------------------------------------------------------------------
+
     def wait_for_guard(self) -> None:
         """A coroutine has left the chain of those that run: see `Chain`."""
         self._guest.guard.wait()
@@ -372,13 +373,10 @@ class Functions(Sending):
         return bool(self._guest.guard.overdue())  # type: ignore[union-attr]
 
 
-def _payloads(messages: list[tuple[str, list[Any]]]) -> list[tuple[str, Any]]:
-    """What a builder has for its child: topics and payloads. Raises Invalid if one cannot cross."""
-    payloads = []
-    for topic, items in messages:
-        check_topic(topic)
-        payloads.append((topic, copy_payload(items[0] if len(items) == 1 else items or None)))
-    return payloads
+def _payload(topic: str, items: list[Any]) -> tuple[str, Any]:
+    """A message that a builder has for its child. Raises Invalid if it cannot be sent."""
+    check_topic(topic)
+    return topic, copy_payload(items[0] if len(items) == 1 else items or None)
 
 
 def _check_room(host: Host | None, payloads: list[tuple[str, Any]]) -> None:
