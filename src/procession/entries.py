@@ -17,6 +17,8 @@ from procession.core.pid import split_reference
 from procession.guests.importable import importable
 from procession.guests.source import PythonSources
 from procession.manifest.entry import (
+    FUNCTION_KINDS,
+    PROCESS_KINDS,
     Declared,
     LuaEntry,
     PythonEntry,
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     from procession.guests.lua.guest import LuaGuest
     from procession.guests.python_guest import PythonGuest
     from procession.manifest.loader import Manifest
-
-_PROCESSES = ("process.py", "process.lua", "process.supervisor")
-_FUNCTIONS = ("function.py", "function.lua")
 
 
 class Entries:
@@ -130,7 +129,7 @@ class Entries:
 
     @staticmethod
     def _check_kind(entry: Declared, to_execute: bool) -> None:
-        kinds = (*_PROCESSES, *_FUNCTIONS) if to_execute else _PROCESSES
+        kinds = (*PROCESS_KINDS, *FUNCTION_KINDS) if to_execute else PROCESS_KINDS
         if entry.kind not in kinds:
             hint = f"; it runs {entry.process!r}" if isinstance(entry, ServiceEntry) else ""
             raise NotFound(f"entry not found: {entry.id!r} is no process, but a {entry.kind}{hint}")

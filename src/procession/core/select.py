@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from procession.core.case import ANSWERED, EMPTY, ReceiveCase, Selected, SendCase
+from procession.core.case import ANSWERED, EMPTY, Case, ReceiveCase, Selected, SendCase
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Invalid
 
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from procession.core.scheduler import Scheduler, Strand
-
-
-Case = ReceiveCase[Any] | SendCase[Any]
 
 
 class Selecting:

@@ -215,17 +215,8 @@ class Link:
         Not until its socket is closed: a process that it has forked may have that as well.
         """
         for _ in range(_MOST_LEFT):
-            sock = self._socket
-            if sock is None:
-                return
-            try:
-                size = sock.recv_into(self._chunk)
-            except (BlockingIOError, InterruptedError):
+            if not self._read():
                 break
-            except OSError as error:
-                self._close(error)
-                return
-            self._receive(lambda size=size: self.take_in(self._chunk[:size]))  # type: ignore[misc]
         self._close(None)
 
     def close(self) -> None:
@@ -234,19 +225,25 @@ class Link:
 
     def _readable(self) -> None:
         for _ in range(_TURNS):
-            sock = self._socket
-            if sock is None:
+            if not self._read() or self._socket is None:
                 return
-            try:
-                size = sock.recv_into(self._chunk)
-            except (BlockingIOError, InterruptedError):
+            if not self._is_idle() or not self._more_comes_soon():
                 return
-            except OSError as error:
-                self._close(error)
-                return
-            self._receive(lambda size=size: self.take_in(self._chunk[:size]))  # type: ignore[misc]
-            if self._socket is None or not self._is_idle() or not self._more_comes_soon():
-                return
+
+    def _read(self) -> bool:
+        """Take in what has come; False if that is nothing, or nothing comes any more."""
+        sock = self._socket
+        if sock is None:
+            return False
+        try:
+            size = sock.recv_into(self._chunk)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            self._close(error)
+            return False
+        self._receive(lambda: self.take_in(self._chunk[:size]))
+        return True
 
     def _more_comes_soon(self) -> bool:
         """Whether more has come within a moment: to be woken by the system takes as long.

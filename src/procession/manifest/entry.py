@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 DEFAULT_LUA_MEMORY = 64 << 20
 DEFAULT_SHARED_LUA_MEMORY = 1 << 30
 
+PROCESS_KINDS = ("process.py", "process.lua", "process.supervisor")
+FUNCTION_KINDS = ("function.py", "function.lua")
+HOST_KINDS = ("process.host", "terminal.host")
+
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
 Restart = Literal["permanent", "transient", "temporary"]
 DEFAULT_INTENSITY = 3

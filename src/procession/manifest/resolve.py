@@ -7,7 +7,16 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from procession.core.errors import did_you_mean
-from procession.manifest.entry import KINDS, Entry, HostEntry, ServiceEntry, SupervisorEntry
+from procession.manifest.entry import (
+    FUNCTION_KINDS,
+    HOST_KINDS,
+    KINDS,
+    PROCESS_KINDS,
+    Entry,
+    HostEntry,
+    ServiceEntry,
+    SupervisorEntry,
+)
 from procession.manifest.permission import references_in
 
 if TYPE_CHECKING:
@@ -18,15 +27,12 @@ if TYPE_CHECKING:
     from procession.manifest.permission import Permissions
     from procession.manifest.report import Report
 
-_PROCESSES = ("process.py", "process.lua", "process.supervisor")
-_HOSTS = ("process.host", "terminal.host")
-_FUNCTIONS = ("function.lua", "function.py")
 _PERMITTED = {
-    "spawn": (_PROCESSES, "a process"),
-    "funcs": (_FUNCTIONS, "a function"),
-    "hosts": (_HOSTS, "a host"),
+    "spawn": (PROCESS_KINDS, "a process"),
+    "funcs": (FUNCTION_KINDS, "a function"),
+    "hosts": (HOST_KINDS, "a host"),
 }
-_IMPORTABLE = ("library.lua", "function.lua", "function.py")
+_IMPORTABLE = ("library.lua", *FUNCTION_KINDS)
 
 
 class _Reference(NamedTuple):
@@ -129,18 +135,18 @@ def _texts(value: Any, keys: Keys) -> Iterator[tuple[Keys, str]]:
 def _references(entry: Entry) -> Iterator[_Reference]:
     """What the entry refers to; a target is empty where there was no reference to read."""
     if isinstance(entry, ServiceEntry):
-        yield _Reference(("process",), entry.process, _PROCESSES, "a process")
-        yield _Reference(("host",), entry.host, _HOSTS, "a host")
+        yield _Reference(("process",), entry.process, PROCESS_KINDS, "a process")
+        yield _Reference(("host",), entry.host, HOST_KINDS, "a host")
         for keys, required in _required(entry):
             yield _Reference(keys, required, KINDS, "an entry")
     elif isinstance(entry, SupervisorEntry):
         if entry.host is not None:
-            yield _Reference(("host",), entry.host, _HOSTS, "a host")
+            yield _Reference(("host",), entry.host, HOST_KINDS, "a host")
         for index, child in enumerate(entry.children):
             keys = ("children", index)
-            yield _Reference((*keys, "process"), child.process, _PROCESSES, "a process")
+            yield _Reference((*keys, "process"), child.process, PROCESS_KINDS, "a process")
             if child.host is not None:
-                yield _Reference((*keys, "host"), child.host, _HOSTS, "a host")
+                yield _Reference((*keys, "host"), child.host, HOST_KINDS, "a host")
     elif isinstance(entry, HostEntry):
         yield from _permitted(entry.permissions, ("host",))
     else:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from procession.core.errors import PermissionDenied
 from procession.core.pid import parse_pid
-from procession.manifest.entry import Code, HostEntry, LuaEntry, PythonEntry
+from procession.manifest.entry import FUNCTION_KINDS, Code, HostEntry, LuaEntry, PythonEntry
 from procession.manifest.permission import Permissions
 from procession.security.pattern import Pattern
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 KEYS = Permissions.__struct_fields__
 
 ANY_PID = "{*}"
-_FUNCTIONS = ("function.lua", "function.py")
 _LONGEST = 200
 _DESTS = 1000
 _PROGRAMS = 1000
@@ -109,7 +108,7 @@ class Rules:
         declared = self._policy.entries.get(id)
         if declared is None:  # code of a Python program; or refused for what it is
             return
-        is_function = declared.kind in _FUNCTIONS
+        is_function = declared.kind in FUNCTION_KINDS
         key, verb = ("funcs", "call") if is_function else ("spawn", "start")
         if not self._allows(key, id):
             raise self._denied(key, id, f"{verb} {id}")

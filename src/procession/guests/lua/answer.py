@@ -19,7 +19,7 @@ from procession.guests.lua.values import PLAIN, kind_of, to_flat
 if TYPE_CHECKING:
     from procession.core.errors import Error
 
-WEIGHTLESS = frozenset((int, float, bool, type(None)))
+WITHOUT_MEMORY = frozenset((int, float, bool, type(None)))
 """The types of values that Lua takes in without memory."""
 
 PIECE = 200

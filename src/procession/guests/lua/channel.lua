@@ -230,7 +230,6 @@ function channel.select(cases)
 end
 
 kit.globals.channel = channel
-kit.received = received
 
 -- -- time as channels, for the module `time` ---------------------------------------------------------
 

@@ -12,6 +12,7 @@ from procession.guests.lua.preempt import new_guard
 from procession.guests.lua.process import LuaProcess
 from procession.guests.lua.shared_memory import Relief
 from procession.guests.lua.state import LuaState, Source, compile_error
+from procession.manifest.entry import FUNCTION_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from procession.core.kernel import Kernel
     from procession.core.process import Process
     from procession.manifest.entry import Declared, HostOptions, LuaEntry
-
-_FUNCTIONS = ("function.py", "function.lua")
 
 
 class LuaGuest:
@@ -100,7 +99,7 @@ class LuaGuest:
     def is_function(self, reference: str) -> bool:
         """Whether an entry can be executed only."""
         entry = self._declared(reference)
-        return entry is not None and entry.kind in _FUNCTIONS
+        return entry is not None and entry.kind in FUNCTION_KINDS
 
     def meta_of(self, reference: str) -> dict[Any, Any]:
         """What the manifest says about an entry for whoever wants to know."""

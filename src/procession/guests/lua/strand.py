@@ -20,7 +20,7 @@ from procession.core.process import Process
 from procession.core.scheduler import NOTHING
 from procession.core.select import select
 from procession.guests.failure import step_limit_exceeded
-from procession.guests.lua.answer import WEIGHTLESS, Answered, Sent
+from procession.guests.lua.answer import WITHOUT_MEMORY, Answered, Sent
 from procession.guests.lua.marks import AWAIT, FLAT, PULL, SELECT, SEND, SPAWN, UPGRADE
 from procession.guests.lua.state import Kept, Parcel, out_of_memory
 from procession.guests.lua.values import from_flat, from_scalar, new_error, text
@@ -89,7 +89,7 @@ class LuaBody(Answered):
         if wait is None:
             value = self.value
             self.turn = None  # what it was handed is no longer to be given back: see `drop`
-            answer = (True, value) if type(value) in WEIGHTLESS else self.received(value)
+            answer = (True, value) if type(value) in WITHOUT_MEMORY else self.received(value)
         elif wait is ANSWER:
             answer = self.value
             if answer is not None and self.state.limit is not None:
@@ -143,7 +143,7 @@ class LuaBody(Answered):
                     scheduler.rouse()
                     return None
                 value = trapped.take()
-                answer = (True, value) if type(value) in WEIGHTLESS else self.received(value)
+                answer = (True, value) if type(value) in WITHOUT_MEMORY else self.received(value)
                 continue
             if trapped._receiver is None:
                 trapped._receiver = self

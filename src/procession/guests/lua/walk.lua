@@ -132,6 +132,7 @@ end
 
 local flatten
 
+-- Whether a table of this length has the keys 1 to n, and no others.
 local function is_list(v, length)
   if length == 0 then
     return false
@@ -145,6 +146,7 @@ local function is_list(v, length)
   end
   return count == length
 end
+walk.is_list = is_list
 
 local function flatten_special(v, metatable, depth, flat, n, budget)
   if is_error(v) then

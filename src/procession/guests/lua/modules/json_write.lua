@@ -109,18 +109,6 @@ end
 
 local write
 
--- As everywhere, the keys 1 to n make a list.
-local function is_list(v, length)
-  local count = 0
-  for _ in next, v do
-    count = count + 1
-    if count > length then
-      return false
-    end
-  end
-  return count == length
-end
-
 local function write_list(v, length, depth, place)
   local parts, size = {}, 0
   for i = 1, length do
@@ -201,7 +189,7 @@ local function write_table(v, depth, place)
     return kit.compatible and "[]" or "{}"
   end
   local length = rawlen(v)
-  if length > 0 and is_list(v, length) then
+  if kit.walk.is_list(v, length) then
     return write_list(v, length, depth, place)
   end
   return write_map(v, depth, place)
