@@ -16,6 +16,7 @@ import structlog
 from procession.core.payload import clean_text
 from procession.core.printable import in_lines, printable
 from procession.core.text import plain
+from procession.hosts.log_forwarding import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -25,7 +26,6 @@ LEVELS = ("debug", "info", "warning", "error")
 
 _NO_LIMIT = sys.maxsize
 _MOST_LEVELS = 100
-_ORDINARY = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
 
 
 class _Handler(logging.StreamHandler[Any]):
@@ -94,7 +94,7 @@ def _add_fields(
 ) -> MutableMapping[str, Any]:
     """The fields of a record, but for those that would take the place of what we say ourselves."""
     for name, value in vars(event["_record"]).items():
-        if name not in _ORDINARY and name not in event:
+        if name not in ORDINARY and name not in event:
             event[name] = value
     return event
 

@@ -93,7 +93,7 @@ class TimerQueue:
                 callback()
             except BaseException as exc:
                 if isinstance(exc, MemoryError) or not isinstance(exc, Exception):
-                    timer.callback = callback  # it is not its fault: once more
+                    timer.callback = callback  # not by its own fault: call it again
                     heappush(heap, entry)
                 raise
 

@@ -149,6 +149,8 @@ def _chain(exc: BaseException) -> list[BaseException]:
 
 
 _HARMLESS_MODULES = frozenset(("builtins", "asyncio", "procession"))
+_INERT = frozenset(("__module__", "__qualname__", "__doc__", "__weakref__", "__init__", "__dict__"))
+"""Attributes of the class of an exception that are no code which is run to print it."""
 _PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
 
 
@@ -157,14 +159,9 @@ def _is_harmless(exc: BaseException) -> bool:
     for base in type(exc).__mro__:
         if base.__module__.partition(".")[0] in _HARMLESS_MODULES:
             continue
-        if type(base) is not type or not _BORING.issuperset(vars(base)):
+        if type(base) is not type or not _INERT.issuperset(vars(base)):
             return False
     return _PLAIN.issuperset(map(type, (*_ARGS(exc), *_FIELDS(exc).values())))
-
-
-_BORING = frozenset(
-    ("__module__", "__qualname__", "__doc__", "__weakref__", "__init__", "__dict__")
-)
 
 
 def _unavailable(broken: BaseException) -> str:

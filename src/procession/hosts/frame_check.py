@@ -88,7 +88,9 @@ _CONTROL_SHAPES: dict[str, tuple[tuple[type, ...], ...]] = {
 """What a worker may say to the parent."""
 
 _ASK = (_TEXT, _TEXT, _PID, _MAYBE)
+"""What is asked about a name: the question, the name, a PID, and the keeper of the name."""
 _LEAST_ASKED = 2
+"""The last two may be left out."""
 
 _OF_HOME = frozenset((CREDIT, WAITS))
 """Only the place where a process lives can say this of it."""

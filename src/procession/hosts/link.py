@@ -83,7 +83,7 @@ class Outbox:
         else:
             payloads = [payload]
             self.frames.append((MESSAGE, dest, sender, topic, payloads))
-            self._last = None  # until both are changed, neither is gone by
+            self._last = None  # if only one of the two gets changed, no message is added to either
             self._payloads = payloads
             self._last = key
 

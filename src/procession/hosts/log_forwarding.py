@@ -25,7 +25,8 @@ _MAX_FIELD = 1 << 14
 _MAX_FIELDS = 100
 _MAX_NAME = 1 << 8
 
-_ORDINARY = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime"))
+ORDINARY = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+"""What every record has: all else are fields of the program."""
 
 
 class LogRecord(msgspec.Struct):
@@ -73,7 +74,7 @@ def _told(record: logging.LogRecord) -> dict[str, Any]:
             record.exc_text = call_user(logging.Formatter().formatException, record.exc_info)
         except Exception as broken:
             record.exc_text = f"(no traceback: {type(broken).__name__})"
-    fields = [name for name in vars(record) if name not in _ORDINARY]
+    fields = [name for name in vars(record) if name not in ORDINARY]
     extra = {
         cut(str(name), _MAX_NAME): plain(vars(record)[name], _MAX_FIELD)
         for name in fields[:_MAX_FIELDS]
@@ -95,7 +96,7 @@ def log_here(told: Any) -> None:
     record = msgspec.convert(told, LogRecord)
     logger = logging.getLogger(record.name)
     if logger.isEnabledFor(record.level):
-        extra = {name: one for name, one in record.extra.items() if name not in _ORDINARY}
+        extra = {name: one for name, one in record.extra.items() if name not in ORDINARY}
         made = logger.makeRecord(
             record.name, record.level, "", 0, record.message, (), None, extra=extra
         )

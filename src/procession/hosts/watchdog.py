@@ -47,7 +47,7 @@ from procession.hosts.frames import (
     nobody,
     stands_at_a_check,
 )
-from procession.hosts.speaker import Speaker
+from procession.hosts.log_thread import LogThread
 from procession.hosts.urgent import StepLimitExceeded, Verdict, urgent
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Watchdog:
         self.began = 0.0
         """When the run of the kernel began that is under way, or the last one."""
         self._closed = False
-        self._speaker = Speaker()
+        self._log_thread = LogThread()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -144,7 +144,7 @@ class Watchdog:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        self._speaker.close()
+        self._log_thread.close()
         if self._alarm is not None:
             self._alarm.close()
         urgent.leave(self)
@@ -366,7 +366,7 @@ class Watchdog:
     def _say(
         self, process: Process, what: str, stack: str | None, level: int = logging.WARNING
     ) -> None:
-        self._speaker.say(
+        self._log_thread.put(
             level, f"{process.entry} {process.pid} {what}", stack, process.pid, process.entry
         )
 

@@ -1,4 +1,4 @@
-"""The kernel of a closed app: whoever asks it for something is asked what he may do, first.
+"""The kernel of a closed app: before it does something for a process, it looks whether that may.
 
 Every verb by which a process reaches another one, or a name, is here; what is not is about the
 process itself, or an answer to who has asked. The kernel of an open app has none of this, and so

@@ -34,8 +34,11 @@ KEYS = Permissions.__struct_fields__
 
 ANY_PID = "{*}"
 _LONGEST = 200
+"""Characters of a text that are remembered, or shown in an error."""
 _DESTS = 1000
+"""So many destinations are remembered as allowed, for one entry."""
 _PROGRAMS = 1000
+"""For so many entries and hosts it is remembered what they may do."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.-][A-Za-z0-9_.:*-]*")
 
 

@@ -25,7 +25,7 @@ from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.funcs import Call
 from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.outside import LuaChannel, LuaTicker, LuaTimer
-from procession.guests.lua.sending import Sending
+from procession.guests.lua.sending import SendFunctions
 from procession.guests.lua.shared_memory import table_bytes
 from procession.guests.lua.state import Kept, lua_file
 from procession.guests.lua.values import text
@@ -42,7 +42,7 @@ def _host(host: bytes | bool) -> str | None:
     return text(host) if isinstance(host, bytes) else None
 
 
-class Functions(Sending):
+class Functions(SendFunctions):
     """The functions for all Lua states of a node."""
 
     lasting = frozenset(("Invalid", "PermissionDenied"))  # a process or a name may yet appear

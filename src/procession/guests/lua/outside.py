@@ -90,7 +90,7 @@ class LuaChannel(Channel[Any]):
         account = self._account
         account.held += ITEM
         if account.held > account.limit:
-            account.charge(0)
+            account.charge(0)  # ends the process, unless garbage was a part of it
         buffer.append(value)
         return True
 

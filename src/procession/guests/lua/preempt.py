@@ -296,7 +296,7 @@ class HookGuard:
             else:
                 self._look_again(state, _OUR_INSTRUCTIONS)
         elif is_return:
-            return  # of what ours has called, or to it
+            return  # something else has returned: what is waited for is the return of ours
         elif is_over:
             self._end_by_time(strand, state)
         elif self._isyieldable(state):

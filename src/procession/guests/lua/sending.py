@@ -25,7 +25,7 @@ _MOST_NAMES, _SHORT = 4096, 256
 """How many texts are remembered, by all programs together, and of what length at most."""
 
 
-class Sending(Part):
+class SendFunctions(Part):
     """The functions that send."""
 
     def __init__(self, guest: LuaGuest) -> None:

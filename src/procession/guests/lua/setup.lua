@@ -81,8 +81,9 @@ function kit.traceback_of(co)
   return (cleaned(raw_traceback(co, nil, 0)))
 end
 
--- Modules are loaded when somebody first needs them. They may work for long, and, but for one, on nothing that
--- processes share: so they run like a program's own code, and are interrupted.
+-- Modules are loaded when somebody first needs them. They may work for long, and on nothing that processes
+-- share: so they run like a program's own code, and are interrupted. Only `funcs` is not, since all processes
+-- share its table of calls.
 local function is_interrupted(name)
   return name ~= "funcs"
 end

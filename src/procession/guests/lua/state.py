@@ -311,7 +311,7 @@ class LuaState:
             if self.limit is None or self.is_roomy(given):
                 return given
             needed = bytes_of(given)
-            # A little above it does no harm: what Lua allocates next fails.
+            # What is small may exceed the limit a little: whatever Lua allocates next fails anyway.
             allowed = needed if needed > _SLACK else -_OVER
             if not self.has_room(allowed):
                 return FULL

@@ -265,7 +265,7 @@ class LuaBody(Answered):
             if not isinstance(channel, Channel if how else ReceiveChannel):
                 raise Invalid("a case of select is of a channel")
             if isinstance(channel, Channel) and how:
-                cases.append(_Sending(channel, value, i // 3 + 1))
+                cases.append(_SendCase(channel, value, i // 3 + 1))
             else:
                 cases.append(ReceiveCase(channel))
         return tuple(cases)
@@ -369,7 +369,7 @@ class LuaBody(Answered):
             process.closing = left - spent
 
 
-class _Sending(SendCase[Any]):
+class _SendCase(SendCase[Any]):
     """A case that sends. Its value stays in Lua, which knows the case by its place."""
 
     __slots__ = ("place",)

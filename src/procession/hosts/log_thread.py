@@ -18,29 +18,29 @@ _PATIENCE = 1.0
 """Seconds for which the last words are waited for."""
 
 
-class Speaker:
-    """Logs in a thread of its own, which starts with the first thing to say."""
+class LogThread:
+    """A thread that logs what it is given, and starts with the first of it."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[tuple[int, str, str | None, str, str] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def say(self, level: int, text: str, stack: str | None, pid: str, entry: str) -> None:
+    def put(self, level: int, text: str, stack: str | None, pid: str, entry: str) -> None:
         """Log this soon."""
         self._queue.put((level, text, stack, pid, entry))
         if self._thread is None:
             self._thread = threading.Thread(
-                target=self._speak, name="procession-watchdog-log", daemon=True
+                target=self._log, name="procession-watchdog-log", daemon=True
             )
             self._thread.start()
 
     def close(self) -> None:
-        """Say what is left, and no more."""
+        """Log what is left, and no more."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(_PATIENCE)
 
-    def _speak(self) -> None:
-        while (said := self._queue.get()) is not None:
-            level, text, stack, pid, entry = said
+    def _log(self) -> None:
+        while (given := self._queue.get()) is not None:
+            level, text, stack, pid, entry = given
             log_with_traceback(log, level, text, stack, pid=pid, entry=entry)
