@@ -4,7 +4,7 @@ local kit = ...
 
 local type, error, select, next, setmetatable = type, error, select, next, setmetatable
 local yield, format = coroutine.yield, string.format
-local pack, unpack = table.pack, table.unpack
+local pack, unpack, move = table.pack, table.unpack, table.move
 local host, outcome, answered, with_flat = kit.host, kit.outcome, kit.answered, kit.with_flat
 local type_name = kit.type_name
 local AWAIT = kit.marks.AWAIT
@@ -355,10 +355,9 @@ local function with_extras(made, leading, arguments)
       add(message.values[place], "payload")
     end
   end
-  for i = 3, arguments.n do
-    add(arguments[i], "argument " .. i - 2)
-  end
-  return names, n, all
+  names = kit.names_before(n, names)
+  move(arguments, 3, arguments.n, n + 1, all)
+  return names, n + (arguments.n > 2 and arguments.n - 2 or 0), all
 end
 
 local function call_with_extras(f, made, leading, ...)

@@ -11,7 +11,7 @@
 
 local kit = ...
 
-local type, select = type, select
+local type, select, setmetatable = type, select, setmetatable
 local unpack, walk = table.unpack, kit.walk
 local flat_of, built = walk.flat_of, walk.built
 local FLAT = kit.marks.FLAT
@@ -131,6 +131,15 @@ function kit.with_flat(f, count, what, ...)
     arguments[count + i] = flat[i]
   end
   return f(unpack(arguments, 1, count + size))
+end
+
+-- Words for `with_flat`, where arguments of the program follow behind some place: only an error asks for them.
+function kit.names_before(place, names)
+  return setmetatable(names, {
+    __index = function(_, at)
+      return "argument " .. at - place
+    end,
+  })
 end
 
 -- A value as something that can be returned to Python; or nil and an Invalid error.

@@ -2,7 +2,7 @@
 
 local kit = ...
 
-local type, next, select, setmetatable, error = type, next, select, setmetatable, error
+local type, next, setmetatable, error = type, next, setmetatable, error
 local yield = coroutine.yield
 local host, outcome, with_flat = kit.host, kit.outcome, kit.with_flat
 local AWAIT = kit.marks.AWAIT
@@ -84,10 +84,7 @@ end
 -- Start a function: the core's call; or nil and an error. `settings`: `context` and `seconds`, or nil.
 local function start(settings, reference, ...)
   if settings and next(settings.context) ~= nil then
-    local names = { [3] = "context" }
-    for i = 1, select("#", ...) do
-      names[3 + i] = "argument " .. i
-    end
+    local names = kit.names_before(3, { [3] = "context" })
     return outcome(nil, with_flat(host.funcs_start_with, 2, names, reference, settings.seconds or false, settings.context, ...))
   end
   return outcome(nil, with_flat(host.funcs_start, 2, "argument", reference, settings and settings.seconds or false, ...))
