@@ -153,7 +153,7 @@ class Peace:
                 assert not stand_in.tied, "tied to a process that has ended"
                 continue
             assert stand_in.at_first_wait is None
-            watched = stand_in.watcher is not None or bool(stand_in.more_watchers)
+            watched = stand_in.watched or bool(stand_in.more_watchers)
             home = places[home_of(pid)]
             assert watched is ((pid, here) in home.exchange._watchers)
             owed = (living[pid].mailbox.owed or {}).get(here, 0)

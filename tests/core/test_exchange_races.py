@@ -181,6 +181,39 @@ def test_a_home_forgets_the_watch_of_a_place_whose_watchers_have_all_changed_the
     assert not scene.network.places[1].exchange._watchers
 
 
+def test_a_home_forgets_a_watch_that_was_taken_back_before_the_process_was_born(scene):
+    pid = scene.spawn(1, 2)
+    kernel = scene.network.places[0].kernel
+    kernel.monitor(scene.actors[0], pid)
+    kernel.unmonitor(scene.actors[0], pid)
+    scene.network.deliver(0, 2, 2)
+    scene.network.deliver_all()
+    assert not scene.network.places[2].exchange._watchers
+
+
+def test_who_waits_for_a_first_wait_that_never_comes_is_told_so_that_it_forgets_the_process(scene):
+    """Its watchers have ended with it, so that nobody else asks how it ends."""
+    here, there = scene.network.places[1], scene.network.places[2]
+    waits = []
+    pid = scene.spawn(1, 2, linked=True, monitored=True)
+    here.kernel.processes[pid].when_waiting(lambda: waits.append(pid))
+    scene.actors[1].end(None, Invalid("it fails"))
+    scene.network.deliver_all()
+    assert pid not in here.kernel.processes
+    assert pid not in there.kernel.processes
+    assert not waits
+
+
+def test_who_has_heard_of_a_first_wait_is_not_told_of_the_end(scene):
+    here, there = scene.network.places[1], scene.network.places[2]
+    waits = []
+    pid = scene.spawn(1, 2)
+    here.kernel.processes[pid].when_waiting(lambda: waits.append(pid))
+    scene.network.deliver_all()
+    assert waits == [pid]
+    assert not there.exchange._watchers
+
+
 @pytest.mark.semantics("12.1", "12.3")
 def test_a_name_is_taken_also_where_the_place_of_its_owner_has_not_been_heard_of_yet():
     """What is said of names goes ahead of all else, also of the news of a place."""

@@ -407,6 +407,7 @@ class Exchange:
             self._tell_dead(place, pid)
 
     def _on_unwatch(self, place: int, pid: str) -> None:
+        self.local(pid, place, (UNWATCH, pid))  # if it is not born, the WATCH is held as well
         watcher = self._watchers.pop((pid, place), None)
         if watcher is not None:
             links.unwatch(watcher, watcher.process)
@@ -452,9 +453,8 @@ class Exchange:
 
     def _on_waits(self, place: int, pid: str) -> None:
         stand_in = self._stand_ins.get(pid)
-        if stand_in is not None and stand_in.at_first_wait is not None:
-            then, stand_in.at_first_wait = stand_in.at_first_wait, None
-            then()
+        if stand_in is not None:
+            stand_in.waits()
 
     # -- places ---------------------------------------------------------------------------------
 

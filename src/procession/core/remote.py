@@ -127,14 +127,22 @@ class RemoteProcess:
 
     @watcher.setter
     def watcher(self, watcher: Watcher | None) -> None:
-        before = self._watcher
+        before = self.watched
         if self._exchange is not None and watcher is None and self.more_watchers:
             watcher, _ = self.more_watchers.popitem()  # so that the last one is always in here
-        if self._exchange is not None and before is None and watcher is not None:
+        if self._exchange is not None and watcher is not None and not before:
             self._exchange.ask(self, WATCH)  # first: what waits here must be sure to be told
         self._watcher = watcher
-        if self._exchange is not None and watcher is None and before is not None:
+        if self._exchange is not None and before and not self.watched:
             self._exchange.ask(self, UNWATCH)
+
+    @property
+    def watched(self) -> bool:
+        """Whether its home is asked to report its end, since somebody here waits for that.
+
+        Who waits for its first wait does, too: it may end before.
+        """
+        return self._watcher is not None or self.at_first_wait is not None
 
     def linked(self, one: Peer) -> None:
         """A process here was linked to it."""
@@ -181,9 +189,19 @@ class RemoteProcess:
 
     def when_waiting(self, then: Callable[[], None]) -> None:
         """Ask its home to report its first wait. One at a time may want to know."""
-        self.at_first_wait = then
         if self._exchange is not None:
+            if not self.watched:
+                self._exchange.ask(self, WATCH)
             self._exchange.ask(self, LOOK)
+        self.at_first_wait = then
+
+    def waits(self) -> None:
+        """It has come to its first wait."""
+        then, self.at_first_wait = self.at_first_wait, None
+        if then is not None:
+            if self._exchange is not None and not self.watched:
+                self._exchange.ask(self, UNWATCH)
+            then()
 
     def gone(self) -> None:
         """It has ended: nothing more is posted."""
