@@ -99,7 +99,7 @@ def test_a_worker_that_is_killed_is_noticed_while_a_process_that_it_forked_lives
 
 
 @pytest.mark.semantics("11.4")
-def test_c_code_beyond_the_step_limit_ends_its_worker(fresh, caplog):
+def test_c_code_beyond_the_step_limit_ends_its_process_or_its_worker(fresh):
     async def test(world):
         near = world.puppet(PROCESSES)
         pid = await near.spawn_monitored("app:compute", WORKERS)
@@ -110,6 +110,27 @@ def test_c_code_beyond_the_step_limit_ends_its_worker(fresh, caplog):
         await neighbour.os_pid()
 
     fresh(test)
+
+
+@pytest.mark.semantics("11.2", "11.4")
+@pytest.mark.parametrize(
+    ("stuck", "state"), [("app:sums", "shared"), ("app:collide", "shared"), ("app:collide", "own")]
+)
+def test_a_worker_that_is_stuck_in_c_is_killed_its_processes_told_and_replaced(fresh, stuck, state):
+    async def test(world):
+        near = world.puppet(PROCESSES)
+        neighbour = world.puppet("app:single")
+        await near.monitor(neighbour.pid)
+        before = await neighbour.os_pid()
+        pid = await near.spawn_monitored(stuck, "app:single")
+        events = [await near.node.call(near.pid, "do", ["event"], timeout=None) for _ in range(2)]
+        assert {event["sender"] for event in events} == {pid, neighbour.pid}
+        for event in events:
+            assert "was killed: it gave no sign of life" in event["error"]["message"]
+        await world.until_all_are_up()
+        assert await world.puppet("app:single").os_pid() != before
+
+    fresh(test, settings={"lua.state": state})
 
 
 def test_a_worker_over_its_memory_limit_fails_alone(fresh):

@@ -190,8 +190,13 @@ async def count(n):
 
 
 async def compute():
-    """C code that nothing can interrupt, for ages."""
+    """C code that only a signal can interrupt, for ages."""
     re.match("(a+)+$", "a" * 40 + "b")
+
+
+async def sums():
+    """C code that nothing can interrupt, for ages."""
+    sum(range(10**13))
 
 
 async def grab():
