@@ -328,6 +328,32 @@ def test_a_supervisor_on_another_host_starts_nothing_there_for_who_may_not(app):
 
 
 @pytest.mark.semantics("14.6")
+def test_a_supervisor_that_is_being_restarted_starts_nothing_for_who_may_not(app):
+    """By its name the request waits for it, and only then is it known on what host it is."""
+    app.declare('permissions: {send: any, names: ["*"]}')
+    with (app.folder / "_index.yaml").open("a") as manifest:
+        manifest.write(
+            "  - {name: kept, kind: process.service, process: tree, host: other, register: kept}\n"
+        )
+    app.lua("""
+    assert(process.terminate("kept"))
+    while process.registry.lookup("kept") do time.sleep("1ms") end
+    local child = {id = "a", entry = "app:waits"}
+    denied("on app:other", process.call("kept", "supervisor.start_child", child, "20s"))
+    return "ok"
+    """)
+    text = (app.folder / "main.lua").read_text()
+    (app.folder / "main.lua").write_text(f'local time = require("time")\n{text}')
+
+    async def boot():
+        async with Node(app.folder) as node:
+            await node.start_services(["app:kept"])
+            return await node.exec("app:main", "app:processes")
+
+    assert asyncio.run(boot()) == "ok"
+
+
+@pytest.mark.semantics("14.6")
 @pytest.mark.parametrize("host", ["processes", "own"])
 def test_a_process_may_do_what_the_program_may_that_it_runs_now(app, host):
     app.declare("permissions: {names: [bank]}")

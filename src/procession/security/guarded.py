@@ -86,6 +86,8 @@ class GuardedKernel(Kernel):
         """Deliver a message."""
         if caller is not None:
             self.check_send(caller, dest)
+            if reply_to is not None and topic == START_CHILD:
+                dest = self._check_child(caller, dest, *values)
         return Kernel.send(self, caller, dest, topic, values, reply_to)
 
     async def call(
@@ -93,15 +95,6 @@ class GuardedKernel(Kernel):
     ) -> Any:
         """Send a message and wait for the reply."""
         self.check_send(caller, dest, "call")
-        rules = self.rules_of(caller) if topic == START_CHILD else None
-        if rules is not None and isinstance(payload, dict):
-            assert caller is not None
-            rules.check_start(
-                caller,
-                payload.get("entry"),
-                payload.get("host") or self._host_of(dest),
-                payload.get("name"),
-            )
         return await super().call(caller, dest, topic, payload, timeout)
 
     def monitor(self, caller: Process, dest: str) -> None:
@@ -162,9 +155,16 @@ class GuardedKernel(Kernel):
             rules.check_lookup(name)
         return await super().await_name(caller, name, timeout)
 
-    def _host_of(self, dest: str) -> str | None:
-        parsed = parse_pid(dest)
-        if parsed is None:
-            owner = self.names.find(dest)
-            parsed = None if owner is None else parse_pid(owner.pid)
-        return None if parsed is None else parsed.host
+    def _check_child(self, caller: Process, dest: str, payload: Any) -> str:
+        """To have a supervisor start something. Gives the PID of the supervisor.
+
+        Asked as the request is sent, and not before it waits for the name of a supervisor that is
+        being restarted: nobody knows before on what host that will be.
+        """
+        target = self.resolve(dest)
+        rules = self.rules_of(caller)
+        if rules is not None and isinstance(payload, dict):
+            parsed = parse_pid(target.pid)
+            host = payload.get("host") or (None if parsed is None else parsed.host)
+            rules.check_start(caller, payload.get("entry"), host, payload.get("name"))
+        return target.pid

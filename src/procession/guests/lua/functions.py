@@ -29,6 +29,7 @@ from procession.guests.lua.sending import SendFunctions
 from procession.guests.lua.shared_memory import table_bytes
 from procession.guests.lua.state import Kept, lua_file
 from procession.guests.lua.values import text
+from procession.security.guarded import START_CHILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,9 +103,10 @@ class Functions(SendFunctions):
 
     @answering
     def call(self, dest: bytes, topic: bytes, seconds: float, *flat: Any) -> Any:
-        me = self.me()
-        payload = self.value(flat)
-        return partial(self.kernel.call, me, self._text(dest), self._text(topic), payload, seconds)
+        payload, word = self.value(flat), self._text(topic)
+        if word == START_CHILD and isinstance(payload, dict):
+            payload.pop("seal", None)  # of code: Lua may have seen one, and names entries only
+        return partial(self.kernel.call, self.me(), self._text(dest), word, payload, seconds)
 
     @answering
     def reply(self, message: Any, *flat: Any) -> Any:
