@@ -127,17 +127,17 @@ class Answered:
     def received(self, value: Any) -> tuple[Any, ...]:
         """The answer for a value, in the form that `received` in channel.lua reads."""
         kind = type(value)
-        if kind is Parcel:
+        if kind in PLAIN:
+            answer: tuple[Any, ...] = (True, value)
+        elif kind is Parcel:
             return (value,)
-        if kind is str:
-            answer: tuple[Any, ...] = (True, value.encode(errors="replace"))
+        elif kind is str:
+            answer = (True, value.encode(errors="replace"))
         else:
             answer = self._answer(value, kind)
         return answer if self.state.limit is None else self.fit(answer)
 
     def _answer(self, value: Any, kind: type[Any]) -> tuple[Any, ...]:
-        if kind in PLAIN:
-            return (True, value)
         if value is CLOSED:
             return (False,)
         if kind is Kept:

@@ -273,7 +273,8 @@ class LuaProcess(LuaBody, Process):
             state.discard_dropped()
         if self.extended:
             state.release(self.pid.encode())
-        self._settle(state)
+        if error is not None:
+            self._settle(state)
         self.kernel.exited(self, result, error)
         if state.own:
             state.close()

@@ -22,7 +22,7 @@ In short, Lua allocates for a program only where Lua itself can fail, and be cau
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -230,11 +230,15 @@ class LuaState:
         for name in FILES:
             exports = self._load(name)(kit) or exports
         assert exports is not None
-        self._new_body = exports[b"new_body"]
-        self._new_strand = exports[b"new_strand"]
+        self.new_body = self._unlimited(exports[b"new_body"])
+        """The coroutine of a process, its address, and how long the chain is."""
+        self.new_strand = self._unlimited(exports[b"new_strand"])
+        """The same for a function that Lua has stored."""
         self.close_coroutine = exports[b"close"]
-        self._release = exports[b"release"]
-        self._traceback_of = exports[b"traceback_of"]
+        self.release = self._unlimited(exports[b"release"])
+        """Forget what a process left in the state."""
+        self.traceback_of = self._unlimited(exports[b"traceback_of"])
+        """Where a coroutine is."""
         self._compile = exports[b"compile"]
         self._more = exports[b"more"]
         self._discard = exports[b"discard"]
@@ -278,6 +282,10 @@ class LuaState:
             return function(*values)
         finally:
             self.set_limit()
+
+    def _unlimited(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of our Lua for values of Python."""
+        return partial(self._without_limit, function) if self.own else function
 
     def set_limit(self) -> None:
         """From here on the limit holds, if there is one."""
@@ -389,22 +397,6 @@ class LuaState:
         return int(self._count())
 
     # -- coroutines ----------------------------------------------------------------------------
-
-    def new_body(self, chunk: bytes, method: bytes) -> Any:
-        """The coroutine of a process, and its address."""
-        return self._without_limit(self._new_body, chunk, method)
-
-    def new_strand(self, number: int) -> Any:
-        """A coroutine for a function that Lua has stored, and its address."""
-        return self._without_limit(self._new_strand, number)
-
-    def release(self, pid: bytes) -> None:
-        """Forget what a process left in the state."""
-        self._without_limit(self._release, pid)
-
-    def traceback_of(self, coroutine: Any) -> Any:
-        """Where a coroutine is."""
-        return self._without_limit(self._traceback_of, coroutine)
 
 
 def bytes_of(given: Any) -> int:
