@@ -145,6 +145,7 @@ class WorkerNode(Node):
             host = Host(id, **{**options.limits, "max_processes": limit})
             driver.kernel.hosts[id] = host
             host.pool = _Elsewhere(self)
+        self._say("ready")  # before it starts anything: that may not come back
         if self._config["rest"]:
             self._link.take_in(self._config["rest"])
 
@@ -169,15 +170,17 @@ class WorkerNode(Node):
 
     def say_goodbye(self) -> None:
         """All processes have ended, and all that they had to say is said."""
-        self.tell("stopped")
+        self._say("stopped")
+
+    def _say(self, what: str, *args: Any) -> None:
+        """Say something to the parent, now."""
+        self.tell(what, *args)
         self._places.flush()
         self._link.flush()
 
     def ask(self, what: str, *args: Any) -> Any:
         """Ask the parent, and wait: everything else in this place waits meanwhile."""
-        self.tell("ask", what, *args)
-        self._places.flush()
-        self._link.flush()
+        self._say("ask", what, *args)
         self._asking = True
         try:
             while not self._answers:
@@ -298,7 +301,6 @@ async def work(sock: socket.socket, config: dict[str, Any]) -> None:
     root.handlers[:] = [ForwardLogs(node.tell)]
     root.setLevel(config["log_level"])
     await node.start()
-    node.tell("ready")
     await node.ended
     await node.stop(node._grace)
     node.say_goodbye()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from procession import Node, NotFound, Unavailable
+from procession import Internal, Node, NotFound, Unavailable
 
 APP = Path(__file__).parent / "app"
 WORKERS = "app:workers"
@@ -131,6 +131,40 @@ def test_a_worker_that_is_stuck_in_c_is_killed_its_processes_told_and_replaced(f
         assert await world.puppet("app:single").os_pid() != before
 
     fresh(test, settings={"lua.state": state})
+
+
+@pytest.mark.semantics("5.6", "11.2")
+@pytest.mark.parametrize("here", [PROCESSES, WORKERS])
+@pytest.mark.parametrize("there", [PROCESSES, "app:single"])
+def test_code_of_an_entry_that_exits_while_it_is_started_ends_nobody_but_that(fresh, here, there):
+    async def test(world):
+        one, neighbour = world.puppet(here), world.puppet(there)
+        before = world.places()
+        with contextlib.suppress(Internal):  # from the same place
+            pid = await one.spawn_monitored("app:exits_at_start", there, {"a": 1})
+            event = await one.event()
+            assert event["sender"] == pid
+            assert event["error"]["message"] == "app:exits_at_start: SystemExit: 3"
+        assert await neighbour.os_pid()
+        assert await one.os_pid()
+        assert world.places() == before
+
+    fresh(test)
+
+
+@pytest.mark.semantics("11.2", "11.4")
+def test_a_worker_that_is_stuck_in_the_first_that_it_starts_is_killed(fresh):
+    async def test(world):
+        near, first = world.puppet(PROCESSES), world.puppet("app:single")
+        await near.monitor(first.pid)
+        first.tell("kill", "SIGKILL")
+        assert (await near.event())["sender"] == first.pid
+        pid = await near.spawn_monitored("app:never_starts", "app:single", {"a": 1})
+        event = await near.node.call(near.pid, "do", ["event"], timeout=None)
+        assert event["sender"] == pid
+        assert "was killed: it gave no sign of life" in event["error"]["message"]
+
+    fresh(test)
 
 
 def test_a_worker_over_its_memory_limit_fails_alone(fresh):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from procession.core.errors import Invalid, NotFound
+from procession.core.errors import Error, Internal, Invalid, NotFound
+from procession.core.user_code import call_user
 from procession.guests.arguments import ArgumentTypes
+from procession.guests.failure import describe, error_from_exception, traceback_of
 from procession.guests.python import PythonProcess, running_process
 from procession.guests.task_strand import adopt
 from procession.guests.tasks import TaskHooks
@@ -39,12 +41,13 @@ class PythonGuest:
 
     def program(self, function: Callable[..., Any], entry: str) -> PythonProgram:
         """A function, ready to be spawned. Raises NotFound unless it is an `async def`."""
-        if not inspect.iscoroutinefunction(function):
+        if not _contained(entry, inspect.iscoroutinefunction, function):
             raise NotFound(
                 f"entry not found: {entry} is no process, which starts with `async def`, but of "
                 f"type {type(function).__name__}"
             )
-        return PythonProgram(self, function, entry)
+        program: PythonProgram = _contained(entry, PythonProgram, self, function, entry)
+        return program
 
 
 class PythonProgram:
@@ -72,8 +75,28 @@ class PythonProgram:
 
     def _call(self, args: Sequence[Any]) -> Coroutine[Any, Any, Any]:
         if self._types:
-            args = self._types.fit(args, self.entry)
+            args = _contained(self.entry, self._types.fit, args, self.entry)
         try:
             return self.function(*args)  # type: ignore[no-any-return]
         except TypeError as error:
             raise Invalid(f"{self.entry}: the arguments do not fit: {error}") from None
+        except BaseException as raised:  # it is no `async def`, and only looks like one
+            raise _not_started(self.entry, raised) from None
+
+
+def _contained(entry: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Call what may run code of an entry, for who wants to start it: it raises an Error.
+
+    Who starts it may be another place, with no process here that an exit or a fault could end.
+    """
+    try:
+        return call_user(function, *args)
+    except Error:
+        raise
+    except BaseException as raised:
+        raise _not_started(entry, raised) from None
+
+
+def _not_started(entry: str, raised: BaseException) -> Error:
+    error = error_from_exception(raised)
+    return Internal(f"{entry}: {describe(error)}", details={"traceback": traceback_of(error)})

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import threading
 
 import msgspec
@@ -192,6 +193,33 @@ async def count(n):
 async def compute():
     """C code that only a signal can interrupt, for ages."""
     re.match("(a+)+$", "a" * 40 + "b")
+
+
+class Exits(msgspec.Struct):
+    """An argument whose code ends the OS process that makes it."""
+
+    a: int
+
+    def __post_init__(self):
+        sys.exit(3)
+
+
+async def exits_at_start(argument: Exits):
+    """It has an argument that cannot be made."""
+
+
+class Endless(msgspec.Struct):
+    """An argument that takes for ever to be made."""
+
+    a: int
+
+    def __post_init__(self):
+        while True:
+            pass
+
+
+async def never_starts(argument: Endless):
+    """It has an argument that is never made."""
 
 
 async def sums():
