@@ -81,9 +81,9 @@ function kit.traceback_of(co)
   return (cleaned(raw_traceback(co, nil, 0)))
 end
 
--- Modules are loaded when somebody first needs them. They may work for long, and on nothing that processes
--- share: so they run like a program's own code, and are interrupted. Only `funcs` is not, since all processes
--- share its table of calls.
+-- Modules are loaded when somebody first needs them. They may work for long, and leave nothing half done that
+-- another process could meet: so they run like a program's own code, and are interrupted. Only `funcs` is not:
+-- it starts calls and waits for them, and does nothing that takes long.
 local function is_interrupted(name)
   return name ~= "funcs"
 end
