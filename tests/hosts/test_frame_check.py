@@ -26,6 +26,7 @@ def from_there():
     return [
         [frames.MESSAGE, pid(0, HERE), own, "topic", [1, None, {"a": []}]],
         [frames.CALL, pid(0, HERE), None, "topic", "payload", 1],
+        [frames.CALL, pid(0, HERE), None, "@ready", None, 1],
         [frames.REPLY, 1, Internal("no")],
         [frames.EXITED, own, 1.5, {"a": 1}, None],
         [frames.EXITED, own, 1.5, None, Internal("no")],
@@ -89,6 +90,9 @@ def deep(levels):
         [frames.WATCH, "pid", "and more"],
         [frames.MESSAGE, "pid", None, "topic", "no list"],
         [frames.MESSAGE, "pid", None, ["topic"], []],
+        [frames.MESSAGE, pid(0, HERE), None, "", [1]],
+        [frames.MESSAGE, pid(0, HERE), None, "@ready", [1]],
+        [frames.CALL, pid(0, HERE), None, "@other", 1, 1],
         [frames.CREDIT, pid(THERE, THERE), -1],
         [frames.CREDIT, pid(THERE, THERE), 1 << 60],
         [frames.CREDIT, pid(THERE, THERE), True],

@@ -35,8 +35,10 @@ from procession.core.frames import (
     WAITS,
     WATCH,
 )
+from procession.core.message import check_topic
 from procession.core.payload import copy_payload
 from procession.core.pid import creator_of, parse_pid, place_of
+from procession.core.readiness import READY
 from procession.hosts.wire import WireError
 
 _NONE = type(None)
@@ -120,6 +122,8 @@ def check_frames(place: int, origin: int, frames: list[Any]) -> None:
         _check_values(frame, frame[1:], shape)
         if kind == SPAWN:
             _check_birth(place, origin, frame[1])
+        elif kind == MESSAGE or (kind == CALL and frame[3] != READY):
+            _check_topic(frame[3])
         elif kind in _OF_HOME:
             _check_home(origin, frame[1])
         elif kind == EXITED:
@@ -149,6 +153,13 @@ def _check_home(origin: int, pid: str) -> None:
     parsed = parse_pid(pid)
     if parsed is None or place_of(parsed.serial) != origin:
         raise WireError(f"{origin} speaks for {pid!r:.100}, which does not live there")
+
+
+def _check_topic(topic: str) -> None:
+    try:
+        check_topic(topic)
+    except Invalid as error:
+        raise WireError(error.message) from None
 
 
 def _check_result(result: Any) -> None:
