@@ -21,6 +21,7 @@ from procession.core.errors import Invalid, did_you_mean
 from procession.core.event import Event
 from procession.core.message import Message
 from procession.core.process import current_process
+from procession.core.text import exact
 from procession.current import Terminated, current, current_mailbox
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
     me = current_process.get(None)
     if me is None or me.thread != get_ident():  # `current`, without the call: the hottest path
         me = current()
-    me.kernel.send(me, dest, topic, payload)
+    me.kernel.send(me, dest, topic if type(topic) is str else exact(topic), payload)
     return True
 
 
@@ -200,7 +201,7 @@ def listen(topic: str, /, *, message: bool | None = None, type: Any = None) -> R
     (Struct, dataclass, TypedDict, ...) when it is received: one that does not fit raises Invalid
     there, and the channel goes on.
     """
-    return current_mailbox().listen(topic, message, type)
+    return current_mailbox().listen(exact(topic), message, type)
 
 
 def unlisten(channel: ReceiveChannel[Any]) -> None:
@@ -231,7 +232,7 @@ async def call(
     """
     me = current()
     limit = None if timeout is None else seconds(timeout)
-    return await me.kernel.call(me, dest, topic, payload, limit)
+    return await me.kernel.call(me, exact(dest), exact(topic), payload, limit)
 
 
 # -- watching --------------------------------------------------------------------------------
@@ -307,7 +308,8 @@ def cancel(
     With a deadline it is terminated when that time is over. Raises NotFound if it is dead.
     """
     me = current()
-    me.kernel.cancel(me, dest, reason, None if deadline is None else seconds(deadline))
+    limit = None if deadline is None else seconds(deadline)
+    me.kernel.cancel(me, dest, exact(reason), limit)
     return True
 
 
@@ -360,7 +362,7 @@ class registry:  # noqa: N801 (written `process.registry.lookup`)
         Invalid for a name that looks like a PID.
         """
         me = current()
-        me.kernel.register(me, name, pid)
+        me.kernel.register(me, exact(name), pid)
         return True
 
     @staticmethod
@@ -380,7 +382,7 @@ class registry:  # noqa: N801 (written `process.registry.lookup`)
         """
         me = current()
         limit = None if timeout is None else seconds(timeout)
-        return (await me.kernel.await_name(me, name, limit)).pid
+        return (await me.kernel.await_name(me, exact(name), limit)).pid
 
     @staticmethod
     def unregister(name: str, /) -> bool:

@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
+import functools
 import gc
 import sys
 
 import pytest
 
-from procession import Error, Node, process, time
+from procession import Error, Node, NotFound, process, time
 
 
 def never_ends(*_):
@@ -227,3 +228,104 @@ def test_a_task_that_outlives_its_process_and_receives_again_and_again_lets_othe
                 await asyncio.sleep(0)
 
     asyncio.run(boot())
+
+
+class Text(str):
+    """A text that, once it is armed, runs code of its program wherever it is looked at."""
+
+    armed = False
+    ran = 0
+
+    def __hash__(self):
+        self.look()
+        return str.__hash__(self)
+
+    def __eq__(self, other):
+        self.look()
+        return str.__eq__(self, other)
+
+    def look(self):
+        if Text.armed:
+            Text.ran += 1
+            sys.exit(3)
+
+
+@pytest.fixture
+def armed():
+    Text.ran = 0
+    yield
+    Text.armed = False
+
+
+@pytest.mark.semantics("3.3", "7.2", "12.1")
+def test_a_text_of_a_program_runs_no_code_where_others_look_for_it(armed):
+    async def hostile():
+        process.registry.register(Text("name"))
+        process.spawn(neighbour, None, name=Text("other"))
+        process.listen(Text("topic"))
+        Text.armed = True
+        await process.inbox().receive()
+
+    async def honest():
+        pid = process.spawn_monitored(hostile, None)
+        while not Text.armed:
+            await time.sleep("1ms")
+        assert process.registry.lookup("".join(["na", "me"])) == pid
+        process.send(pid, "".join(["to", "pic"]), 1)
+        process.send(pid, "end")
+        return (await process.events().receive()).error
+
+    async def boot():
+        async with Node() as node:
+            assert await asyncio.wait_for(node.exec(honest, None), 20) is None
+            with pytest.raises(NotFound):
+                node.lookup("name")
+
+    asyncio.run(boot())
+    assert Text.ran == 0
+
+
+@pytest.mark.semantics("3.3", "8.2")
+def test_a_topic_and_a_reason_arrive_as_plain_text(armed):
+    async def hostile(pid):
+        process.send(pid, Text("topic"), 1)
+        process.cancel(pid, Text("reason"))
+        with pytest.raises(Error):
+            await process.call(pid, Text("call"), timeout=0)
+        Text.armed = True
+
+    async def honest():
+        process.spawn(hostile, None, process.pid())
+        event = await process.events().receive()
+        topics = [(await process.inbox().receive()).topic for _ in range(2)]
+        return [*map(type, topics), type(event.reason)] == [str, str, str]
+
+    async def boot():
+        async with Node() as node:
+            assert await asyncio.wait_for(node.exec(honest, None), 20)
+
+    asyncio.run(boot())
+    assert Text.ran == 0
+
+
+@pytest.mark.semantics("5.3")
+def test_an_entry_is_compared_with_others_only_if_that_runs_no_code(armed):
+    class Entry(functools.partial):
+        def look(self, *others):
+            if Text.armed:
+                Text.look(self)
+            return hash(neighbour) if not others else False
+
+        __hash__ = __eq__ = look
+
+    async def hostile():
+        assert await process.exec(Entry(neighbour), None) == "went on"
+        Text.armed = True
+
+    async def boot():
+        async with Node() as node:
+            await node.exec(hostile, None)
+            assert await node.exec(neighbour, None) == "went on"
+
+    asyncio.run(boot())
+    assert Text.ran == 0

@@ -12,32 +12,29 @@ under load still die at once.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from itertools import count
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from procession.core import links
 from procession.core.call import CALLER_GONE, TAKEN_BACK, PendingCall, Waiting
 from procession.core.deadlines import Deadlines
-from procession.core.errors import (
-    Canceled,
-    Error,
-    Invalid,
-    NotFound,
-    not_found,
-)
+from procession.core.errors import Canceled, Error, Invalid, NotFound, not_found
 from procession.core.event import EXIT, Event
 from procession.core.frames import PARENT
 from procession.core.host import no_host
 from procession.core.lane import SystemLane
 from procession.core.name_wait import owner_of, until_restarted
 from procession.core.names import NameRegistry
-from procession.core.order import SpawnOrder
+from procession.core.order import Importable, SpawnOrder
 from procession.core.payload import INT_MAX, INT_MIN, copy_items, copy_payload
 from procession.core.pid import parse_pid, serial_base
 from procession.core.process import Process, terminated
 from procession.core.readiness import Readiness
 from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
 from procession.core.stack import check_stack
+from procession.core.text import exact
 from procession.core.user_code import call_user
 
 if TYPE_CHECKING:
@@ -50,6 +47,8 @@ if TYPE_CHECKING:
     from procession.core.process import Program
 
 _PROGRAMS = 1024
+_KEYS = (str, FunctionType, MethodType, partial, Importable)
+"""The types of entries by which programs are kept: to compare others may run code of a program."""
 
 
 class Kernel:
@@ -125,6 +124,7 @@ class Kernel:
         else:
             host = self.hosts.get(host_id) or no_host(host_id, self.hosts)  # type: ignore[arg-type]
         if name is not None:
+            name = exact(name)
             if keeper is None and caller is not None:
                 keeper = caller.pid
             self.names.check_free(name, keeper)
@@ -157,9 +157,7 @@ class Kernel:
             if name is not None or heritage is not None or not scheduler.awake:
                 check_stack()  # else nothing below nests deeper than `start`
             serial = next(self._serial)
-            if (
-                serial > 0xFFFF
-            ):  # `hex` is twice as fast as a format that pads, where none is needed
+            if serial > 0xFFFF:  # `hex` is twice as fast as a format that pads
                 pid = f"{host.pid_prefix}{hex(serial)}}}"
             else:
                 pid = f"{host.pid_prefix}0x{serial:05x}}}"
@@ -260,7 +258,8 @@ class Kernel:
         known = self.functions if to_execute else self.programs
         if len(known) >= _PROGRAMS:  # functions made on the spot come and go: they must not stay
             known.clear()
-        known[entry] = program
+        if type(entry) in _KEYS:
+            known[entry] = program
         return program
 
     def ending(self, process: Process, error: Error | None) -> bool:

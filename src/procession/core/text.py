@@ -13,6 +13,14 @@ from procession.core.payload import INT_MAX, INT_MIN, clean_text
 from procession.core.user_code import call_user
 
 
+def exact(text: Any) -> Any:
+    """A text of a subclass of `str` as plain text, for a table that others look into.
+
+    What it overrides is code of a program, which is to run in no step but its own.
+    """
+    return str.__str__(text) if type(text) is not str and isinstance(text, str) else text
+
+
 def cut(text: str, limit: int) -> str:
     """The text in valid Unicode, without what is beyond the limit."""
     if len(text) > limit:
