@@ -12,10 +12,11 @@ import random
 import re
 import time
 
-SEED = int(os.environ.get("FUZZ_SEED", time.time_ns() % 1_000_000))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", 0))
+# The tests of every change make the same choices, so that what fails is the change.
+SEED = int(os.environ.get("FUZZ_SEED", time.time_ns() % 1_000_000 if SECONDS else 1))
 FIRST = int(os.environ.get("FUZZ_FIRST", 0))
 CASES = os.environ.get("FUZZ_CASES")
-SECONDS = float(os.environ.get("FUZZ_SECONDS", 0))
 ONLY = re.compile(os.environ.get("FUZZ_ONLY") or "")
 WITHOUT = re.compile(os.environ.get("FUZZ_WITHOUT") or "(?!)")
 
