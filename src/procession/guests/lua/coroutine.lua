@@ -173,7 +173,8 @@ local function unwrapped(ok, ...)
     return ...
   end
   local err = ...
-  if type(err) == "string" and getinfo(2, "l").currentline > 0 then
+  local caller = getinfo(2, "l") -- none, if what it gave is the body of a coroutine itself
+  if type(err) == "string" and caller and caller.currentline > 0 then
     raise(err)
   end
   error(err, 0)

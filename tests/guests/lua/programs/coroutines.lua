@@ -201,6 +201,10 @@ function programs.an_error_in_a_plain_coroutine_comes_out_of_its_resume()
   check.equal(check.raises("wrapped", coroutine.wrap(function()
     error("wrapped", 0)
   end)), "wrapped")
+  local wrapped = coroutine.wrap(coroutine.wrap(function()
+    error("wrapped twice")
+  end))
+  check.contains(check.raises("wrapped twice", wrapped), "coroutines.lua:")
   return true
 end
 
