@@ -189,6 +189,10 @@ local raising, checked = ...
 local kit = { metatable_of = debug.getmetatable }
 function kit.is_channel(v) return v == io.stdout end
 function kit.is_error(v) return v == "an error" end
+function kit.private(object, key)
+  local metatable = debug.getmetatable(object)
+  return metatable and rawget(metatable, key)
+end
 function kit.add_casts(casts, declare)
   cast, _TYPE = casts, declare
 end

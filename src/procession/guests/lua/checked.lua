@@ -12,7 +12,7 @@ local find, gsub, format, byte = string.find, string.gsub, string.format, string
 local MAX_DEPTH = 128
 local MAX_SHOWN = 60
 
-local schemas = setmetatable({}, { __mode = "k" })
+local SCHEMA = {} -- what a type is made of, in its metatable: see `kit.private`
 local check
 
 local function escaped(character)
@@ -56,7 +56,7 @@ local function describe(schema)
     end
     return text
   elseif form == "ref" then
-    local known = schemas[schema[2]()]
+    local known = kit.private(schema[2](), SCHEMA)
     return known and known.name or "a type"
   end
   return form
@@ -150,7 +150,7 @@ local NIL, NAN = {}, {} -- what stands for them as keys
 -- What is found out about a value is kept until the check ends: a part of it that is met on many
 -- ways, or by many alternatives of a union, would take a time that doubles with each level.
 function checks.ref(schema, v, depth, refs, memo)
-  local known = schemas[schema[2]()]
+  local known = kit.private(schema[2](), SCHEMA)
   if not known then
     return "", "a type whose declaration has run", type(v)
   elseif refs >= MAX_DEPTH then
@@ -305,7 +305,8 @@ local function new_type(name, schema)
     return v, nil
   end
 
-  local T = setmetatable({}, {
+  return setmetatable({}, {
+    [SCHEMA] = { name = name, schema = schema },
     __metatable = false,
     __name = "type",
     __index = methods,
@@ -323,8 +324,6 @@ local function new_type(name, schema)
       return v
     end,
   })
-  schemas[T] = { name = name, schema = schema }
-  return T
 end
 
 local casts = {}

@@ -222,19 +222,15 @@ function process.upgrade(entry, ...)
 end
 
 -- Builders: each step gives a new one, so that one can be kept and used for many. What one is made of
--- is out of reach of its program, which could make it up.
-local Builder = { __metatable = false, __name = "process builder" }
+-- is out of reach of its program, which could make it up: in a metatable of its own.
+local Builder = {}
 local builder_methods = {}
-Builder.__index = builder_methods
-local builders = setmetatable({}, { __mode = "k" })
 local EMPTY = { count = 0 }
 
 local function new_builder(made, field, value)
-  local builder = setmetatable({}, Builder)
   local all = { context = made.context, name = made.name, last = made.last, count = made.count, options = made.options }
   all[field] = value
-  builders[builder] = all
-  return builder, all
+  return kit.with_private({}, Builder, all, builder_methods, "process builder"), all
 end
 
 -- Its messages are a chain, the last one first: a list would have to be copied for each further one.
@@ -249,10 +245,11 @@ local function with_message(made, topic, ...)
 end
 
 local function made_of(builder, name)
-  if type(builder) ~= "table" or kit.metatable_of(builder) ~= Builder then
+  local made = type(builder) == "table" and kit.private(builder, Builder)
+  if not made then
     error("bad argument #1 to '" .. name .. "' (process builder expected, got " .. type_name(builder) .. ")", 3)
   end
-  return builders[builder]
+  return made
 end
 
 -- What a function adds for its caller, the program, to what a builder or an executor has already. The keys

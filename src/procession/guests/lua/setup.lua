@@ -81,6 +81,18 @@ function kit.traceback_of(co)
   return (cleaned(raw_traceback(co, nil, 0)))
 end
 
+-- An object with something that its program cannot reach, in a metatable of its own, by a key that only we
+-- know. A table with weak keys would do the same, but for the collector: what is in such a table may lead to
+-- other keys of it, and of a long chain of those it takes seconds, in which nothing can interrupt it.
+local setmetatable, rawget = setmetatable, rawget
+function kit.with_private(object, key, private, methods, name)
+  return setmetatable(object, { __metatable = false, __name = name, __index = methods, [key] = private })
+end
+function kit.private(object, key)
+  local metatable = kit.metatable_of(object)
+  return metatable and rawget(metatable, key)
+end
+
 -- Modules are loaded when somebody first needs them. They may work for long, and leave nothing half done that
 -- another process could meet: so they run like a program's own code, and are interrupted. Only `funcs` is not:
 -- it starts calls and waits for them, and does nothing that takes long.

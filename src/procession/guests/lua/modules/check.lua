@@ -36,11 +36,4 @@ function check.integer(v, n, name)
   return whole
 end
 
--- `self` of a method.
-function check.self(v, metatable, name)
-  if type(v) ~= "table" or kit.metatable_of(v) ~= metatable then
-    wrong(1, name, metatable.__name, v)
-  end
-end
-
 return check

@@ -120,15 +120,20 @@ end
 
 -- -- executors ---------------------------------------------------------------------------------------
 
-local Executor = { __metatable = false, __name = "executor" }
+local Executor = {}
 local executor_methods = {}
-Executor.__index = executor_methods
-local settings = setmetatable({}, { __mode = "k" }) -- by executor
 
 local function new_executor(context, options, seconds)
-  local executor = setmetatable({}, Executor)
-  settings[executor] = { context = context, options = options, seconds = seconds }
-  return executor
+  local settings = { context = context, options = options, seconds = seconds }
+  return kit.with_private({}, Executor, settings, executor_methods, "executor")
+end
+
+local function settings_of(executor, name)
+  local settings = type(executor) == "table" and kit.private(executor, Executor)
+  if not settings then
+    kit.bad_argument(1, name, "executor expected, got " .. kit.type_name(executor))
+  end
+  return settings
 end
 
 function funcs.new()
@@ -137,28 +142,24 @@ end
 
 -- Another executor, whose functions find this in their `ctx`, too.
 function executor_methods.with_context(executor, context)
-  check.self(executor, Executor, "with_context")
-  local own = settings[executor]
+  local own = settings_of(executor, "with_context")
   return new_executor(kit.merged(own.context, context, 2, "with_context"), own.options, own.seconds)
 end
 
 -- Another executor, whose calls have these options, too: `timeout` bounds each.
 function executor_methods.with_options(executor, options)
-  check.self(executor, Executor, "with_options")
-  local own = settings[executor]
+  local own = settings_of(executor, "with_options")
   options = kit.merged(own.options, options, 2, "with_options")
   local seconds = kit.timeout_of(options, 2, "with_options")
   return new_executor(own.context, options, seconds)
 end
 
 function executor_methods.call(executor, reference, ...)
-  check.self(executor, Executor, "call")
-  return call(settings[executor], check.string(reference, 2, "call"), ...)
+  return call(settings_of(executor, "call"), check.string(reference, 2, "call"), ...)
 end
 
 function executor_methods.async(executor, reference, ...)
-  check.self(executor, Executor, "async")
-  return async(settings[executor], check.string(reference, 2, "async"), ...)
+  return async(settings_of(executor, "async"), check.string(reference, 2, "async"), ...)
 end
 
 -- What `require` gives for a function that an entry imports.
