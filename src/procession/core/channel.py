@@ -180,6 +180,15 @@ class ReceiveChannel(Generic[T]):
         elif self._more_receivers:
             _discard(self._more_receivers, waiter)
 
+    def withdraw_all(self, waiters: set[Any]) -> None:
+        """Take all of them off the queues, as far as they are there."""
+        if self._more_receivers:
+            self._more_receivers = deque(one for one in self._more_receivers if one not in waiters)
+        if self._receiver in waiters:
+            self._drop_first()
+        if self._senders:
+            self._senders = deque(one for one in self._senders if one not in waiters)
+
     def restore(self, value: Any, turn: Any = 0) -> None:
         """Put back, at the front, a value that its receiver could not use.
 

@@ -117,18 +117,18 @@ def sever(process: Peer, exit: Event) -> bool:
         noticed = True
         watcher.down(exit)
         process.watcher = None
-    while more_watchers:
+    if more_watchers:
         noticed = True
-        another = next(iter(more_watchers))
-        another.down(exit)
-        more_watchers.pop(another, None)
+        # Not the first one again and again: a dict looks for it behind all that were taken out.
+        for another in list(more_watchers):
+            another.down(exit)
+            more_watchers.pop(another, None)
     if links:
         noticed = noticed or exit.error is not None
         for peer in links.values():
             assert peer.links is not None
             peer.links.pop(process.pid, None)
-        while links:
-            pid, peer = next(iter(links.items()))
+        for pid, peer in list(links.items()):
             if exit.error is not None or peer.away:  # its home has to untie the two
                 peer.link_down(exit)
             links.pop(pid, None)

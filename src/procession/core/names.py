@@ -132,9 +132,8 @@ class NameRegistry:
 
     def release(self, process: Peer) -> None:
         """Free all names of a process that ends, and those that it keeps."""
-        names = process.names
-        while names:
-            name, only_kept = next(iter(names.items()))
+        names = process.names or {}
+        for name, only_kept in list(names.items()):
             if only_kept:
                 self.let_go(name, process.pid)
             elif self._owners.get(name) is process:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from procession.core.scheduler import Scheduler, Strand
 
 
+_FEW = 16
+"""Cases that a usual select has at most."""
+
+
 class Selecting:
     """A strand that waits at several channels; the first that wakes an arm wins."""
 
@@ -27,8 +31,15 @@ class Selecting:
 
     def withdraw(self, strand: Strand | None = None) -> None:
         """Leave no arm at any channel (SEMANTICS 4.6)."""
-        for arm in self.arms:
-            arm.case.withdraw(arm)
+        arms = self.arms
+        if len(arms) <= _FEW:
+            for arm in arms:
+                arm.case.withdraw(arm)
+            return
+        # Each by itself would look for its place among all others that wait at its channel.
+        gone = set(arms)
+        for channel in {id(arm.case.channel): arm.case.channel for arm in arms}.values():
+            channel.withdraw_all(gone)
 
     def restore(self, value: tuple[Case, Any], turn: Any = 0) -> None:
         """The strand was interrupted after an arm had won."""
@@ -75,6 +86,8 @@ async def select(
 
 
 async def _select(scheduler: Scheduler, cases: list[Case], default: bool) -> Selected[Any]:
+    if len(cases) > _FEW:
+        scheduler.credit -= len(cases) // _FEW  # a look at so many takes as long as other turns do
     for case in cases:
         turn = case.channel.next_turn()
         value = case.attempt()

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Weighed:
+    """A value that knows what it weighs."""
+
+    __slots__ = ("value", "weight")
+
+    def __init__(self, value: Any, weight: int) -> None:
+        self.value = value
+        self.weight = weight
+
+
 class WeighedChannel(ReceiveChannel[T]):
     """A channel whose values are not bounded in number alone."""
 

@@ -430,6 +430,81 @@ OURS = {
         rawset(payload, 1, payload)
         return tostring(select(2, process.send(process.pid(), 'x', payload)))""",
     ),
+    "a select that waits behind many others": (
+        "",
+        """local crowd, go, cases = channel.new(), channel.new(), {}
+        for i = 1, 9999 do cases[i] = crowd end
+        for _ = 1, 4 do
+          coroutine.spawn(function() channel.select(cases) end)
+          time.sleep('1ms')
+        end
+        cases[10000] = go
+        coroutine.spawn(function() channel.select(cases) end)
+        time.sleep('1ms')
+        go:send(1)
+        time.sleep('1ms')""",
+    ),
+    "a select of many, again and again": (
+        "",
+        """local cases = { default = true }
+        for i = 1, 10000 do cases[i] = channel.new() end
+        for _ = 1, 50 do channel.select(cases) end""",
+    ),
+    "a builder of many messages, for a child of many arguments": (
+        "",
+        """local b, t = process.with_context({}), {}
+        for i = 1, 9000 do
+          b = b:with_message('t', i)
+          if i % 100 == 0 then time.sleep('1ms') end
+        end
+        for i = 1, 120000 do t[i] = i end
+        time.sleep('1ms')
+        return tostring(b:spawn('app:idle', nil, table.unpack(t)))""",
+    ),
+    "builders that lead to each other, when memory is collected": (
+        "",
+        """local b = process.with_name('x')
+        for i = 1, 40000 do
+          b = process.with_message('t', b)
+          if i % 500 == 0 then time.sleep('1ms') end
+        end
+        for _ = 1, 100 do
+          local junk = {}
+          for j = 1, 20000 do junk[j] = {} end
+          time.sleep('1ms')
+        end""",
+    ),
+    "executors that lead to each other, when memory is collected": (
+        "",
+        """local f = funcs.new()
+        for i = 1, 40000 do
+          f = funcs.new():with_context({ f = f })
+          if i % 500 == 0 then time.sleep('1ms') end
+        end
+        for _ = 1, 100 do
+          local junk = {}
+          for j = 1, 20000 do junk[j] = {} end
+          time.sleep('1ms')
+        end""",
+    ),
+    "a large event for many": (
+        "",
+        """local subscriptions, large = {}, {}
+        for i = 1, 2000 do subscriptions[i] = events.subscribe('a') end
+        for i = 1, 50000 do large[i] = i end
+        time.sleep('1ms')
+        events.send('a', 'k', 'p', large)""",
+    ),
+    "coroutines without an end": (
+        ENDED,
+        """local ch = channel.new()
+        while true do coroutine.spawn(function() ch:receive() end) end""",
+    ),
+    "coroutines that spawn each other": (
+        ENDED,
+        """local function more() coroutine.spawn(more) channel.new():receive() end
+        more()""",
+    ),
     "a select of many": (
         "",
         """local cases = { default = true }

@@ -12,6 +12,7 @@ from procession.core.case import CLOSED
 from procession.core.channel import ReceiveChannel
 from procession.core.event import Event
 from procession.core.message import Message
+from procession.core.weighed import Weighed
 from procession.guests.lua.marks import PULL
 from procession.guests.lua.state import Kept, Parcel, bytes_of
 from procession.guests.lua.values import PLAIN, kind_of, to_flat
@@ -168,4 +169,4 @@ class Answered:
             return (b"payload", *carry(value.value))
         if isinstance(value, ReceiveChannel):
             return (True, value)
-        return (b"flat", carry(value)[0])
+        return (b"flat", carry(value.value if kind is Weighed else value)[0])

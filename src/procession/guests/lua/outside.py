@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from procession.guests.lua.process import LuaProcess
 
 CHANNEL, TIMER, SUBSCRIPTION, CALL, ITEM = 512, 1024, 1536, 1024, 128
-"""What each of them takes, about, in bytes; a buffered value is an item."""
+STRAND, CASE = 1024, 256
+"""What each of them takes, about, in bytes; a buffered value is an item. A strand is a coroutine
+that the process has spawned, a case one of a select that waits."""
 
 
 class Account:

@@ -13,7 +13,7 @@ from procession.core.scheduler import Strand
 from procession.guests.failure import error_from_exception, step_limit_exceeded
 from procession.guests.lua.chain import CHAIN_START
 from procession.guests.lua.marks import READY
-from procession.guests.lua.outside import Account
+from procession.guests.lua.outside import STRAND, Account
 from procession.guests.lua.state import out_of_memory
 from procession.guests.lua.strand import (
     ANSWER,
@@ -223,6 +223,7 @@ class LuaProcess(LuaBody, Process):
         strand.coroutine, address, _ = self.state.new_strand(number)
         strand.pointer = int(address, 16)
         strand.value = (None,)
+        self.account.charge(STRAND)
         if self.strands is None:
             self.strands = {}
         self.strands[strand] = None
@@ -325,10 +326,11 @@ class LuaProcess(LuaBody, Process):
             self.interrupted = None
             self.guard.interrupted -= 1
         strands = self.strands
-        while strands:
-            strand = next(iter(strands))
-            strand.drop()
-            strands.pop(strand, None)
+        while strands:  # what they close may not spawn others, but that is for Lua to say
+            for strand in list(strands):
+                strand.drop()
+                if strands.pop(strand, strand) is None:
+                    self.account.credit(STRAND)
         self.strands = None
 
     def _drop_parcels(self, state: LuaState) -> None:
@@ -422,7 +424,7 @@ class LuaStrand(LuaBody, Strand):
         owner = self.owner
         if error is None:
             self.coroutine = None
-            if owner.strands is not None:
-                owner.strands.pop(self, None)
+            if owner.strands is not None and owner.strands.pop(self, self) is None:
+                owner.account.credit(STRAND)
         else:
             owner.ended(None, error)

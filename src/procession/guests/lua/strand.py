@@ -22,15 +22,20 @@ from procession.core.select import select
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.answer import WITHOUT_MEMORY, Answered, Sent
 from procession.guests.lua.marks import AWAIT, FLAT, PULL, SELECT, SEND, SPAWN, UPGRADE
+from procession.guests.lua.outside import CASE
 from procession.guests.lua.state import Kept, Parcel, out_of_memory
 from procession.guests.lua.values import from_flat, from_scalar, new_error, text
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from procession.guests.lua.outside import Account
     from procession.guests.lua.preempt import Guard
     from procession.guests.lua.process import LuaProcess
 
+
+_FEW = 16
+"""Cases of a select that are not worth an account."""
 
 ANSWER = object()
 """What a strand waits for whose `value` is its answer already."""
@@ -234,7 +239,10 @@ class LuaBody(Answered):
                 cases = self._cases(self._flat(trapped, 2))
             except Invalid as refused:
                 return self.failed(refused)
-            return self._drive(_Select(select(self.scheduler, cases, default=trapped[1])))
+            wait = select(self.scheduler, cases, default=trapped[1])
+            if len(cases) <= _FEW:
+                return self._drive(_Select(wait))
+            return self._drive(_LargeSelect(wait, len(cases), self.process.account))
         if what is SEND:
             channel = trapped[1]
             value = Kept(self.state, trapped[2]) if len(trapped) > 3 else trapped[2]
@@ -276,7 +284,7 @@ class LuaBody(Answered):
             wait.send(None)
         except StopIteration as end:
             self.wait = None
-            if type(wait) is _Select:
+            if isinstance(wait, _Select):
                 return self.chosen(end.value)
             return self.received(end.value)
         except Error as error:
@@ -393,3 +401,18 @@ class _Select:
     def __init__(self, wait: Coroutine[Any, Any, Any]) -> None:
         self.send = wait.send
         self.close = wait.close
+
+
+class _LargeSelect(_Select):
+    """One of many cases, which its process is charged with."""
+
+    __slots__ = ("_account", "_bytes")
+
+    def __init__(self, wait: Coroutine[Any, Any, Any], count: int, account: Account) -> None:
+        super().__init__(wait)
+        self._account = account
+        self._bytes = CASE * count
+        account.charge(self._bytes)
+
+    def __del__(self) -> None:
+        self._account.credit(self._bytes)

@@ -6,11 +6,12 @@ does not fit (the `mailbox` of its host), and the sender is told; the others get
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Invalid, LimitExceeded
 from procession.core.payload import copy_payload
-from procession.core.weighed import WeighedChannel
+from procession.core.weighed import Weighed, WeighedChannel
 from procession.core.weight import weigh
 from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.outside import SUBSCRIPTION
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from procession.guests.lua.guest import LuaGuest
     from procession.guests.lua.process import LuaProcess
 
+
+MAX_SUBSCRIPTIONS = 10_000
+"""Of one process: each event is compared with those of all."""
 
 MAX_LENGTH = 512
 """Characters of a system, a kind, or a pattern of them: as of other names."""
@@ -57,15 +61,16 @@ class Pattern:
         return all(one in ("*", segment) for one, segment in zip(wanted, segments, strict=False))
 
 
-class Subscription(WeighedChannel[Any]):
+class Subscription(WeighedChannel[Weighed]):
     """The events that one process has asked for: closed with the process, or before."""
 
-    __slots__ = ("_account", "_bus", "_process", "kind", "limit", "limit_bytes", "system")
+    __slots__ = ("_account", "_bus", "_process", "kind", "limit", "limit_bytes", "pid", "system")
 
     def __init__(self, bus: Bus, process: LuaProcess, system: Pattern, kind: Pattern) -> None:
         super().__init__(process.scheduler)
         self._bus: Bus | None = bus
         self._process: LuaProcess | None = process
+        self.pid = process.pid
         self.limit = process.host.mailbox
         self.limit_bytes = process.host.mailbox_bytes
         self._account = process.account
@@ -83,9 +88,9 @@ class Subscription(WeighedChannel[Any]):
             self._account.credit(SUBSCRIPTION)
         super().close()
 
-    def weigh(self, value: dict[str, Any]) -> int:
+    def weigh(self, value: Weighed) -> int:
         """The weight of an event."""
-        return weigh(value["data"]) + len(value["path"])
+        return value.weight
 
     def owner_ended(self) -> None:
         """The process has ended."""
@@ -101,22 +106,31 @@ class Bus:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._subscriptions: dict[str | None, dict[Subscription, None]] = {}
+        self._counts: Counter[str] = Counter()
 
     def add(self, subscription: Subscription) -> None:
         """Deliver to it."""
         if self._kernel.exchange is not None:
             self._kernel.exchange.events.attend(self.deliver)
         self._subscriptions.setdefault(subscription.system.exact, {})[subscription] = None
+        self._counts[subscription.pid] += 1
 
     def remove(self, subscription: Subscription) -> None:
         """Deliver to it no longer."""
         system = subscription.system.exact
         among = self._subscriptions[system]
         del among[subscription]
+        self._counts[subscription.pid] -= 1
+        if not self._counts[subscription.pid]:
+            del self._counts[subscription.pid]
         if not among:
             del self._subscriptions[system]
             if not self._subscriptions and self._kernel.exchange is not None:
                 self._kernel.exchange.events.attend(None)
+
+    def count(self, process: LuaProcess) -> int:
+        """How many subscriptions a process has."""
+        return self._counts[process.pid]
 
     def publish(self, event: dict[str, Any]) -> int:
         """Deliver to all who are interested; how many of those here had no room for it.
@@ -131,6 +145,8 @@ class Bus:
         """Deliver to all here who are interested; how many of them had no room for it."""
         lost = 0
         system, kind = event["system"], event["kind"]
+        # Weighed once: its data may be large, and its subscribers many.
+        weighed = Weighed(event, weigh(event["data"]) + len(event["path"]))
         for among in (self._subscriptions.get(system, ()), self._subscriptions.get(None, ())):
             for subscription in among:
                 if not subscription.kind.matches(kind):
@@ -143,7 +159,7 @@ class Bus:
                 ):
                     lost += 1
                 else:
-                    subscription.push(event)
+                    subscription.push(weighed)
         return lost
 
     def __len__(self) -> int:
@@ -168,7 +184,14 @@ class Events(Part):
     def subscribe(self, system: bytes, kind: bytes | None) -> Any:
         """A channel of events. Raises Invalid for a bad pattern."""
         patterns = Pattern(text(system)), Pattern("**" if kind is None else text(kind))
-        subscription = Subscription(self.bus, self.me(), *patterns)
+        me = self.me()
+        if self.bus.count(me) >= MAX_SUBSCRIPTIONS:
+            raise LimitExceeded(
+                f"a process has at most {MAX_SUBSCRIPTIONS} subscriptions: close some, or "
+                "subscribe to a pattern, such as orders.*",
+                retryable=False,
+            )
+        subscription = Subscription(self.bus, me, *patterns)
         self.bus.add(subscription)
         return subscription
 
