@@ -119,17 +119,19 @@ def sever(process: Peer, exit: Event) -> bool:
         process.watcher = None
     if more_watchers:
         noticed = True
-        # Not the first one again and again: a dict looks for it behind all that were taken out.
-        for another in list(more_watchers):
-            another.down(exit)
-            more_watchers.pop(another, None)
+        # Not each time the first one that is left: it takes a dict ever longer to find that.
+        for another in tuple(more_watchers):
+            if another in more_watchers:
+                another.down(exit)
+                more_watchers.pop(another, None)
     if links:
         noticed = noticed or exit.error is not None
         for peer in links.values():
             assert peer.links is not None
             peer.links.pop(process.pid, None)
-        for pid, peer in list(links.items()):
-            if exit.error is not None or peer.away:  # its home has to untie the two
-                peer.link_down(exit)
-            links.pop(pid, None)
+        for pid, peer in tuple(links.items()):
+            if pid in links:
+                if exit.error is not None or peer.away:  # its home has to untie the two
+                    peer.link_down(exit)
+                links.pop(pid, None)
     return noticed
