@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from procession.core.errors import AlreadyExists, Invalid, LimitExceeded, NotFound
@@ -42,7 +43,7 @@ class NameRegistry:
         self._keepers: dict[str, str] = {}
         self.kept: dict[str, None] = {}
         """The names that have a keeper, and no owner now."""
-        self._waiting: dict[str, list[Attendant]] = {}
+        self._waiting: dict[str, deque[Attendant]] = {}
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -178,7 +179,7 @@ class NameRegistry:
 
     def attend(self, name: str, attendant: Attendant) -> None:
         """Have somebody told of the next thing that happens to a name."""
-        self._waiting.setdefault(name, []).append(attendant)
+        self._waiting.setdefault(name, deque()).append(attendant)
 
     def leave(self, name: str, attendant: Attendant) -> None:
         """Undo that, if it has not happened."""
