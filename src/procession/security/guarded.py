@@ -28,7 +28,7 @@ class GuardedKernel(Kernel):
     def __init__(self, policy: Policy, **options: Any) -> None:
         super().__init__(**options)
         self._policy = policy
-        self._known = policy.known
+        self.known = policy.known
 
     def rules_of(self, process: Process | None) -> Rules | None:
         """What a process may do; None: everything."""
@@ -39,7 +39,7 @@ class GuardedKernel(Kernel):
         if caller is None:
             return
         try:
-            rules = self._known[caller.entry, caller.host]
+            rules = self.known[caller.entry, caller.host]
         except KeyError:
             rules = self._policy.rules_of(caller)
         if rules is None or rules.sends_to_all:
