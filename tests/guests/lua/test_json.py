@@ -56,6 +56,10 @@ LONG = {
     "a string with one escape": '"' + "a" * 1_500_000 + '\\"é"',
     "a string of characters of several bytes": '"' + "€" * 500_000 + '"',
     "a key": '{"' + "k" * 1_500_000 + '": 1, "é\\t": 2}',
+    "strings of all lengths": json.dumps(
+        ["x" * n + c for c in ("", "\x7f", "\n", '"', "\\", "é") for n in (*range(600), 70_000)],
+        ensure_ascii=False,
+    ),
     "many": json.dumps([[i, str(i), {"k": i / 8}] for i in range(30_000)]),
 }
 
@@ -94,6 +98,8 @@ WRONG = {
     "[1" + " " * 1_500_000 + "x": "expected ',' or ']'",
     "1" * 1_500_000: "more than 1000 characters (byte 0)",
     '"' + "a" * 1_500_000: "truncated",
+    '"' + "a" * 1_500_000 + '\n"': "invalid character (byte 1500001)",
+    '"' + "a" * 1_500_000 + '\\x"': "invalid escape character in string (byte 1500002)",
 }
 
 

@@ -15,6 +15,8 @@ local MAX_TEXT = 64 << 20 -- bytes
 local MAX_NUMBER = 1000 -- characters
 local MAX_PARTS = 10000
 local PIECE = 1 << 20 -- bytes that C may go through without a look at the clock
+local CHECKED = 1 << 16 -- bytes of a string that are checked at once
+local SHORT = 64 -- bytes of a string for which one look at a set is the fastest
 local WINDOW = 256 -- bytes of a longer text that are looked at first
 
 -- Thrown for a text that is no JSON.
@@ -135,9 +137,27 @@ local function read_escaped(text, at)
   end
 end
 
+-- A long string without escapes, if it is one, and the place behind it. C is several times faster at
+-- one class than at a set.
+local function read_plain(text, at, quote)
+  for from = at, quote - 1, CHECKED do
+    local piece = sub(text, from, from + CHECKED - 1 < quote and from + CHECKED - 1 or quote - 1)
+    if match(piece, "^%C*()") <= #piece or find(piece, "\\", 1, true) then
+      return nil
+    end
+  end
+  return sub(text, at, quote - 1), quote + 1
+end
+
 -- Behind the opening quote.
 local function read_string(text, at)
-  local value, after = near(text, '^([^"\\%c]*)"()', at)
+  local value, after
+  local quote = #text > PIECE and find(text, '"', at, true)
+  if quote and quote - at > SHORT then
+    value, after = read_plain(text, at, quote)
+  else
+    value, after = near(text, '^([^"\\%c]*)"()', at)
+  end
   if value then
     return value, after
   end
