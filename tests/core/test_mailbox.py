@@ -1,6 +1,7 @@
 """What waits in a mailbox: with all that came with it, in order, and within its two bounds."""
 
 import gc
+from time import process_time
 
 import msgspec
 import pytest
@@ -311,3 +312,18 @@ def test_a_call_that_does_not_fit_the_type_is_answered_and_a_send_raises(mailbox
     received = channel._decode(channel.take())
     assert (received.payload if messages else received) == Number(1)
     assert len(caller.replies) == 1
+
+
+def test_a_channel_that_is_thrown_away_does_not_look_at_what_else_waits():
+    def cost_beside(count):
+        mailbox = Mailbox(None, Host("app:host", mailbox=count))
+        channels = [mailbox.listen(f"topic {n}", None, None) for n in range(1000)]
+        for _ in range(count):
+            mailbox.deliver(None, "other", 1)
+        began = process_time()
+        while channels:
+            channels.pop().close()
+        return process_time() - began
+
+    alone = min(cost_beside(1) for _ in range(5))
+    assert min(cost_beside(100_000) for _ in range(2)) < 8 * alone

@@ -124,8 +124,7 @@ class TopicChannel(_MailboxChannel[Any]):
 
     def __del__(self) -> None:
         if self.detached:  # what its program has thrown away weighs nothing any more
-            self._buffer = None
-            self._mailbox.weigh_anew()
+            self._mailbox.weight -= sum(letter[5] for letter in self._buffer or ())
 
 
 class Inbox(_MailboxChannel[Message[Any]]):
@@ -347,7 +346,6 @@ class Mailbox:
         self._detached.add(channel)
         del self.topics[channel.topic]
         channel.detached = True
-        self.weigh_anew()
 
     def _claim(self, channel: TopicChannel) -> None:
         pending, topic = self.pending, channel.topic
@@ -366,7 +364,7 @@ class Mailbox:
             raise
 
     def weigh_anew(self) -> None:
-        """Add up what waits: one of its channels has gone, or is another than it was."""
+        """Add up what waits, after a change that was cut short."""
         channels = (*self.topics.values(), *(self._detached or ()))
         queues = (self.pending, *(channel._buffer for channel in channels))
         self.weight = sum(letter[5] for queue in queues for letter in queue or ())
