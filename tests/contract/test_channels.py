@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 
 import pytest
 
@@ -296,6 +298,39 @@ def test_a_cancelled_select_is_withdrawn_everywhere_and_gives_back_what_it_won(w
         await asyncio.wait([task])
         assert await b.receive() == "won"
         assert not a.put(1)
+
+    within(body)
+
+
+@pytest.mark.semantics("4.4", "4.6")
+def test_a_select_that_waits_among_many_is_withdrawn_and_the_others_keep_their_order(within):
+    class Value:
+        pass
+
+    async def body():
+        a, sends, other = channel.new(), channel.new(), channel.new()
+        received = [asyncio.create_task(a.receive()) for _ in range(100)]
+        sent = [asyncio.create_task(sends.send(n)) for n in range(100)]
+        await time.sleep("1ms")
+        value = Value()
+        trace = weakref.ref(value)
+        cases = (*(a, sends.case_send(value)) * 10, other)
+        selected = asyncio.create_task(channel.select(*cases))
+        await time.sleep("1ms")
+        received += [asyncio.create_task(a.receive()) for _ in range(100)]
+        sent += [asyncio.create_task(sends.send(n)) for n in range(100, 200)]
+        await time.sleep("1ms")
+        assert other.put("chosen")
+        assert (await selected).value == "chosen"
+        del cases, selected, value
+        gc.collect()
+        assert trace() is None
+        assert all(a.put(n) for n in range(200))
+        assert not a.put(200)
+        assert await asyncio.gather(*received) == list(range(200))
+        assert [await sends.receive() for _ in range(200)] == list(range(200))
+        assert (await channel.select(sends, default=True)).default
+        await asyncio.gather(*sent)
 
     within(body)
 

@@ -155,6 +155,13 @@ async def selecting():
     return got
 
 
+async def selecting_among_many():
+    got, ch, others = 0, process.listen("x"), [channel.new() for _ in range(16)]
+    while (await channel.select(*others, ch, ch)).value != "stop":
+        got += 1
+    return got
+
+
 async def in_a_task():
     return await asyncio.create_task(listening())
 
@@ -169,7 +176,9 @@ async def sender(number, dest, topic="x"):
     return struck(number, process.send, dest, topic, "n")[0]
 
 
-@pytest.mark.parametrize("receiver", [listening, reading, selecting, in_a_task, late])
+@pytest.mark.parametrize(
+    "receiver", [listening, reading, selecting, selecting_among_many, in_a_task, late]
+)
 @pytest.mark.parametrize("inside", [True, False], ids=["of a process", "from outside"])
 @in_a_node
 async def test_a_message_that_is_cut_short_is_received_or_was_never_sent(node, receiver, inside):
@@ -222,10 +231,11 @@ async def test_a_receive_that_is_cut_short_loses_no_message_of_the_next_one(node
             break
 
 
-async def waits_then_selects(number):
+async def waits_then_selects(number, more):
     a, b = process.listen("a"), process.listen("b")
+    others = [channel.new() for _ in range(more)]
     try:
-        await FirstStep(number, channel.select(a, b))
+        await FirstStep(number, channel.select(a, b, *others))
     except Struck:
         await time.sleep("1ms")  # nothing of the select that failed may end this wait, or take "a"
         assert (await b.receive(), await a.receive()) == ("b", "a")
@@ -233,10 +243,11 @@ async def waits_then_selects(number):
     return False
 
 
+@pytest.mark.parametrize("more", [0, 20], ids=["of a few cases", "of many cases"])
 @in_a_node
-async def test_a_select_that_is_cut_short_leaves_nothing_at_its_channels(node):
+async def test_a_select_that_is_cut_short_leaves_nothing_at_its_channels(node, more):
     for number in numbers():
-        pid, end = await started(node, waits_then_selects, None, number)
+        pid, end = await started(node, waits_then_selects, None, number, more)
         node.send(pid, "a", "a")
         node.send(pid, "b", "b")
         if not await soon(end):

@@ -96,20 +96,20 @@ class SendFunctions(Part):
 
         def send_copy(dest: bytes, topic: bytes, number: int) -> Any:
             strand: Any = scheduler.current
-            is_delivered = False
+            is_wanted = False
             try:
                 target = processes.get(names.get(dest)) or resolve(as_text(dest))  # type: ignore[arg-type]
                 if not (type(target) is LuaProcess and target.state is strand.state):
-                    is_delivered = True  # Lua keeps it, and hands it over in another form
+                    is_wanted = True  # by Lua, which hands it over in another form
                     return 0
                 (target._mailbox or target.mailbox).deliver(
                     strand.pid, names.get(topic) or as_text(topic), Parcel(number)
                 )
-                is_delivered = True
+                is_wanted = True
             except Error as error:
                 return failed(error)
             finally:
-                if not is_delivered:
+                if not is_wanted:
                     strand.state.dropped.append(number)
             return True
 
