@@ -16,12 +16,13 @@ import msgspec
 from procession.core import links
 from procession.core.errors import Internal, ProcessTerminated
 from procession.core.event import CANCEL, LINK_DOWN, Event
-from procession.core.events import MIN_EVENTS, too_many_events
+from procession.core.events import EVENT, MIN_EVENTS, too_many_events, weight_of
 from procession.core.first_wait import FirstWait
 from procession.core.link_failure import link_failure
 from procession.core.mailbox import Mailbox
 from procession.core.payload import SCALARS
 from procession.core.scheduler import Strand
+from procession.core.weight import WEIGHTLESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,10 +175,15 @@ class Process(Strand):
         mailbox = self._mailbox or self.mailbox
         events = mailbox.events_channel or mailbox.make_events()
         events.push(event)
-        if events.weight > MIN_EVENTS:
-            limit = max(self.host.mailbox_bytes, MIN_EVENTS)
-            if events.weight > limit and not self.ending:
-                self.kernel.doom(self, too_many_events(events.weight, limit))
+        if events._buffer:  # else it was handed over
+            if event.error is None and type(event.result) in WEIGHTLESS:
+                events.weight += EVENT
+            else:
+                events.weight += weight_of(event)
+            if events.weight > events.next_look:
+                limit = max(self.host.mailbox_bytes, MIN_EVENTS)
+                if events.exceeds(limit) and not self.ending:
+                    self.kernel.doom(self, too_many_events(events.weight, limit))
 
     def link_down(self, exit: Event) -> None:
         """A process that was linked to this one has ended. SEMANTICS 9.3, 9.4, 9.5."""
