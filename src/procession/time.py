@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from procession.core import alarm
 from procession.core.duration import Duration, seconds
 from procession.core.errors import Invalid
+from procession.core.sleep import sleep as _sleep
 from procession.current import current, current_scheduler
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def now() -> datetime:
 
 async def sleep(duration: Duration, /) -> None:
     """Wait at least that long. Zero or less lets others run."""
-    await current_scheduler().sleep(seconds(duration))
+    await _sleep(current_scheduler(), seconds(duration))
 
 
 def after(duration: Duration, /) -> ReceiveChannel[datetime]:

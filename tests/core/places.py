@@ -126,7 +126,7 @@ class Actor(Process):
         """Receive a message if there is one."""
         channel = self.channel(topic)
         if channel.buffered:
-            self.received(channel.take())
+            self.received(channel.attempt())
             return True
         return False
 
@@ -158,7 +158,7 @@ class Actor(Process):
         if self._mailbox is not None and self._mailbox.events_channel is not None:
             events = self._mailbox.events_channel
             while events.buffered:
-                self.observer.event(self, events.take())
+                self.observer.event(self, events.attempt())
 
 
 class ActorProgram:

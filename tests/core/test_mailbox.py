@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procession.core.case import ANSWERED, CLOSED, EMPTY
 from procession.core.errors import Invalid, LimitExceeded
 from procession.core.host import Host
 from procession.core.mailbox import Mailbox
+from procession.core.scheduler import Waiter
+from procession.core.tokens import ANSWERED, CLOSED, EMPTY
 
 
-class Receiver:
+class Receiver(Waiter):
     """Who waits at a channel, and may be interrupted after it was handed something."""
 
     turn = None
@@ -24,8 +25,11 @@ class Receiver:
         self.channel = self.parked = channel
         channel.enlist(self)
 
-    def wake(self, value):
-        self.got, self.parked = value, None
+    def offer(self, value, at, turn=None):
+        if self.parked is not at:
+            return False
+        self.got, self.turn, self.parked = value, turn, None
+        return True
 
     def give_back(self):
         self.channel.restore(self.got, self.turn)
@@ -53,7 +57,7 @@ def mailbox():
 
 def drain(channel):
     found = []
-    while (value := channel.take()) not in (EMPTY, CLOSED):
+    while (value := channel.attempt()) not in (EMPTY, CLOSED):
         found.append(value)
     return found
 
@@ -132,9 +136,9 @@ def test_what_is_left_in_a_channel_that_was_closed_is_for_the_new_code_too(mailb
     mailbox.unlisten(numbers)
     assert (numbers.buffered, mailbox.size, mailbox.weight) == (3, 3, 0)
     mailbox.deliver("sender", "n", 3)
-    assert numbers.take() == 0
+    assert numbers.attempt() == 0
     mailbox.renew(mailbox.detached())
-    assert numbers.take() is CLOSED
+    assert numbers.attempt() is CLOSED
     assert read(mailbox) == [("n", i, "sender", False) for i in (1, 2, 3)]
 
 
@@ -206,7 +210,7 @@ def test_a_mailbox_is_full_when_its_payloads_weigh_too_much(
     assert str(refusal).startswith(f"mailbox full: about {mailbox.weight} bytes wait")
     assert "10000 (mailbox_bytes of app:host)" in str(refusal)
     mailbox.deliver("sender", "t", 1)  # what weighs nothing still fits
-    channel.take()
+    channel.attempt()
     mailbox.deliver("sender", "t", payload)  # and so does one more where one was taken
     drain(channel)
     assert (mailbox.weight, mailbox.size) == (0, 0)
@@ -239,11 +243,11 @@ def test_the_weight_follows_messages_that_change_their_channel(mailbox):
         mailbox.deliver("sender", topic, "x" * 1000)
     channel = mailbox.listen("a", None, None)
     assert mailbox.weight == 3000
-    channel.take()
+    channel.attempt()
     assert mailbox.weight == 2000
     channel.close()  # what is left there counts as long as it is kept
     assert (mailbox.weight, mailbox.size) == (2000, 2)
-    channel.take()
+    channel.attempt()
     assert (mailbox.weight, mailbox.size) == (1000, 1)
     mailbox.renew([])
     assert mailbox.weight == 1000
@@ -303,13 +307,13 @@ def test_a_call_that_does_not_fit_the_type_is_answered_and_a_send_raises(mailbox
     mailbox.deliver("sender", "t", {"n": "many"}, caller)
     mailbox.deliver("sender", "t", {"n": "many"})
     mailbox.deliver("sender", "t", {"n": 1}, caller)
-    assert channel._decode(channel.take()) is ANSWERED
+    assert channel._decode(channel.attempt()) is ANSWERED
     (refusal,) = caller.replies
     assert isinstance(refusal, Invalid)
     assert "payload on 't' does not fit Number" in str(refusal)
     with pytest.raises(Invalid, match=r"\$\.n"):
-        channel._decode(channel.take())
-    received = channel._decode(channel.take())
+        channel._decode(channel.attempt())
+    received = channel._decode(channel.attempt())
     assert (received.payload if messages else received) == Number(1)
     assert len(caller.replies) == 1
 

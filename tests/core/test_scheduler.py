@@ -1,6 +1,5 @@
 """Who runs when: strands, slices, the turns of those who never wait, and the system lane."""
 
-from collections import deque
 from itertools import pairwise
 
 import pytest
@@ -10,8 +9,12 @@ from hypothesis import strategies as st
 from procession.core.channel import Channel
 from procession.core.errors import Internal
 from procession.core.lane import SystemLane
-from procession.core.scheduler import PARKED, SLICE, TURN, Scheduler, Strand
+from procession.core.scheduler import SLICE, TURN, Scheduler, Strand
 from procession.core.select import select
+from procession.core.sleep import pause, sleep
+from procession.core.switch import RunQueue
+from procession.core.tokens import PARKED
+from procession.core.wait import park
 
 
 class HandClock:
@@ -61,7 +64,7 @@ class Bench:
     def __init__(self, ready=None):
         self.clock = HandClock()
         self.calls = 0
-        self.ready = deque() if ready is None else ready
+        self.ready = RunQueue() if ready is None else ready
         self.scheduler = Scheduler(
             self.clock, self.ready, self.notify, lambda: pytest.fail("nobody is running")
         )
@@ -97,7 +100,7 @@ def test_strands_run_in_the_order_in_which_they_became_ready(bench):
     async def body(name):
         for turn in range(3):
             log.append((turn, name))
-            await bench.scheduler.pause()
+            await pause(bench.scheduler)
 
     for name in "abc":
         bench.start(body(name))
@@ -109,12 +112,11 @@ def test_strands_run_in_the_order_in_which_they_became_ready(bench):
 def test_any_chooser_gets_everybody_to_the_end(seed):
     import random
 
-    class Chosen(list):
-        def appendleft(self, strand):
-            self.insert(0, strand)
-
+    class Chosen(RunQueue):
         def popleft(self):
-            return self.pop(choice.randrange(len(self)))
+            for _ in range(choice.randrange(len(self))):
+                self.append(super().popleft())
+            return super().popleft()
 
     choice, log = random.Random(seed), []
     bench = Bench(Chosen())
@@ -122,7 +124,7 @@ def test_any_chooser_gets_everybody_to_the_end(seed):
     async def body(name):
         for turn in range(4):
             log.append((name, turn))
-            await bench.scheduler.pause()
+            await pause(bench.scheduler)
 
     workers = [bench.start(body(name)) for name in "abcd"]
     bench.run()
@@ -149,7 +151,7 @@ def test_the_current_strand_is_known_during_its_step_only(bench):
 
     async def body():
         seen.append(bench.scheduler.strand())
-        await bench.scheduler.pause()
+        await pause(bench.scheduler)
         seen.append(bench.scheduler.current)
 
     worker = bench.start(body())
@@ -167,7 +169,7 @@ def test_a_slice_ends_so_that_the_driver_gets_control(bench):
 
     async def busy():
         for _ in range(1000):
-            await bench.scheduler.pause()
+            await pause(bench.scheduler)
 
     workers = [bench.start(busy()) for _ in range(2)]
     bench.scheduler.run()
@@ -192,7 +194,7 @@ def test_timers_that_fall_due_are_heard_between_the_slices_of_a_busy_machine(ben
 
     async def busy():
         while not rung:
-            await bench.scheduler.pause()
+            await pause(bench.scheduler)
 
     worker = bench.start(busy())
     bench.scheduler.call_later(SLICE * 5, lambda: rung.append(worker.steps))
@@ -219,7 +221,7 @@ def test_a_sleeper_is_woken_at_its_time(bench):
     log = []
 
     async def body(seconds):
-        await bench.scheduler.sleep(seconds)
+        await sleep(bench.scheduler, seconds)
         log.append((seconds, bench.clock.now))
 
     for seconds in (3, 1, 2, 0, -1):
@@ -233,7 +235,7 @@ def test_a_sleeper_is_woken_at_its_time(bench):
 
 
 def test_an_interrupted_sleep_leaves_no_timer(bench):
-    worker = bench.start(bench.scheduler.sleep(10))
+    worker = bench.start(sleep(bench.scheduler, 10))
     bench.run()
     assert len(bench.scheduler.timers) == 1
     worker.throw(KeyboardInterrupt())
@@ -268,7 +270,7 @@ def test_a_strand_whose_channel_is_always_ready_lets_others_run(bench, how):
     async def modest():
         while not worker.done:
             turns.append(worker.steps)
-            await bench.scheduler.pause()
+            await pause(bench.scheduler)
 
     if how != "send":
         for number in range(2000):
@@ -307,7 +309,7 @@ def turns_of(bench, seconds, values=20_000):
     async def other():
         while taken < values:
             marks.append(taken)
-            await bench.scheduler.pause()
+            await pause(bench.scheduler)
 
     bench.start(consumer())
     bench.start(other())
@@ -387,7 +389,7 @@ def test_a_value_taken_by_a_strand_interrupted_while_it_lets_others_run_goes_bac
     bench.scheduler.current = None
     assert channel.buffered == 2
     worker.throw(KeyboardInterrupt())
-    assert [channel.take() for _ in range(3)] == [0, 1, 2]
+    assert [channel.attempt() for _ in range(3)] == [0, 1, 2]
 
 
 # -- parking -----------------------------------------------------------------------------------
@@ -418,7 +420,7 @@ def test_a_wait_that_is_interrupted_is_withdrawn_if_nothing_came_and_else_given_
             self.steps += 1
 
     async def body():
-        await bench.scheduler.current.park(place)
+        await park(bench.scheduler.current, place)
 
     empty_handed, handed = Rude(bench.scheduler, body()), Rude(bench.scheduler, body())
     for strand in (empty_handed, handed):
@@ -447,7 +449,7 @@ def test_an_exception_that_escapes_a_step_leaves_the_scheduler_usable(bench, exc
 
     async def good(name):
         log.append(name)
-        await bench.scheduler.pause()
+        await pause(bench.scheduler)
         log.append(name)
 
     bench.start(good("before"))
@@ -508,7 +510,7 @@ def test_the_system_lane_goes_ahead_of_all_that_were_ready_before(bench):
         log.append(name)
         if name == "a":
             lane.add(Victim(log, "late"), Internal("2"))
-        await bench.scheduler.pause()
+        await pause(bench.scheduler)
         log.append(name)
 
     for name in "ab":

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procession.core.alarm import Ticker, Timer
-from procession.core.case import EMPTY
 from procession.core.errors import ChannelClosed
 from procession.core.scheduler import Scheduler
 from procession.core.timers import TimerQueue
+from procession.core.tokens import EMPTY
 
 TIMES = st.integers(0, 20).map(float)
 
@@ -163,7 +163,7 @@ def bench():
 
 
 def take(channel):
-    value = channel.take()
+    value = channel.attempt()
     return value if value is EMPTY else round(value - 1e9, 6)
 
 

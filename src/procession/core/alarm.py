@@ -58,7 +58,7 @@ class Timer(ReceiveChannel[T]):
         if self._buffer:
             self._buffer.clear()
             self._returned = None
-        self._set(self._scheduler.clock.monotonic() + delay)
+        self._set(self.scheduler.clock.monotonic() + delay)
         return was_active
 
     def close(self) -> None:
@@ -75,10 +75,10 @@ class Timer(ReceiveChannel[T]):
                 timer._ring()
 
         self._due = due
-        self._timer = self._scheduler.call_at(due, ring)
+        self._timer = self.scheduler.call_at(due, ring)
 
     def _ring(self) -> None:
-        self.push(self._scheduler.clock.wall())
+        self.push(self.scheduler.clock.wall())
         if self._closes:
             super().close()
 
@@ -102,7 +102,7 @@ class Ticker(Timer[T]):
 
     def _ring(self) -> None:
         if not self._buffer:
-            self.push(self._scheduler.clock.wall())
+            self.push(self.scheduler.clock.wall())
         # On the grid of the first tick, and in the future also when the loop was late.
-        missed = (self._scheduler.clock.monotonic() - self._due) // self._interval
+        missed = (self.scheduler.clock.monotonic() - self._due) // self._interval
         self._set(self._due + self._interval * (max(missed, 0) + 1))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from procession.core import links
 from procession.core.errors import Error, Timeout, Unavailable
 from procession.core.payload import copy_error
+from procession.core.wait import park
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,7 @@ class Awaited:
     def withdraw(self, strand: object) -> None:
         """The strand was interrupted: whatever comes is too late."""
 
-    def restore(self, value: object, turn: Any = 0) -> None:
+    def restore(self, value: object, turn: Any = None) -> None:
         """The strand was interrupted after the outcome had come: it is lost with the call."""
 
 
@@ -67,7 +68,7 @@ class PendingCall(Awaited):
         if timeout is not None:
             timer = self._strand.scheduler.call_later(timeout, lambda: self._give_up(timeout))
         try:
-            reply = await self._strand.park(self)
+            reply = await park(self._strand, self)
         finally:
             links.unwatch(self, target)
             if timer is not None:
@@ -110,7 +111,7 @@ class Waiting(Awaited):
         """Wait for the end of the process: its result, or its error, raised."""
         links.watch(self, process)
         try:
-            exit: Event = await self._strand.park(self)
+            exit: Event = await park(self._strand, self)
         finally:
             links.unwatch(self, process)
         result, error = exit.result, exit.error

@@ -5,40 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from procession.core.errors import ChannelClosed
-from procession.core.scheduler import Token
+from procession.core.tokens import CLOSED, EMPTY
 
 if TYPE_CHECKING:
     from procession.core.channel import Channel, ReceiveChannel
 
 T = TypeVar("T")
 
-EMPTY = Token("EMPTY")
-"""`take` found nothing: a receiver would have to wait."""
 
-CLOSED = Token("CLOSED")
-"""The channel is closed, and there is nothing left to take."""
+class SendWaiter(Protocol):
+    """Who waits at a channel for its value to be taken."""
 
-ANSWERED: Any = Token("ANSWERED")
-"""What decoding gives for a value that needs no receiver any more: see TopicChannel."""
-
-
-class Waiter(Protocol):
-    """Who waits at a channel."""
-
-    turn: Any
+    value: Any
 
     @property
     def parked(self) -> Any:
         """Where it waits."""
 
     def wake(self, value: Any, /) -> None:
-        """End the wait: a receiver gets the value or CLOSED, a sender None or CLOSED."""
-
-
-class SendWaiter(Waiter, Protocol):
-    """Who waits at a channel for its value to be taken."""
-
-    value: Any
+        """Its value was taken (None), or the channel was closed (CLOSED)."""
 
 
 class ReceiveCase(Generic[T]):
@@ -51,7 +36,7 @@ class ReceiveCase(Generic[T]):
 
     def attempt(self) -> Any:
         """Do it without waiting: the value, CLOSED, or EMPTY if it would wait."""
-        return self.channel.take()
+        return self.channel.attempt()
 
     def enlist(self, arm: Any) -> None:
         """Wait at the channel."""
@@ -61,7 +46,7 @@ class ReceiveCase(Generic[T]):
         """Wait no longer."""
         self.channel.withdraw(arm)
 
-    def restore(self, value: Any, turn: Any = 0) -> None:
+    def restore(self, value: Any, turn: Any = None) -> None:
         """Give back what was received."""
         self.channel.restore(value, turn)
 
@@ -95,7 +80,7 @@ class SendCase(Generic[T]):
         """Wait no longer."""
         self.channel.withdraw_sender(arm)
 
-    def restore(self, value: Any, turn: Any = 0) -> None:
+    def restore(self, value: Any, turn: Any = None) -> None:
         """A value that was taken stays sent."""
 
     def outcome(self, value: Any) -> Selected[Any]:

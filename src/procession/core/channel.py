@@ -1,19 +1,19 @@
 """Channels: how the coroutines of one process wait for values. SEMANTICS 4.
 
-The rules stand here once. `take`, `put`, `enlist`, `withdraw` and `restore` never wait and are
-what a guest binds to; `receive`, `send` and `select` (see select.py) compose them into waits for
-Python.
+The rules stand here once. `attempt`, `put`, `enlist`, `withdraw`, `restore` and `outcome` never
+wait and are what a guest binds to; `wait` (see wait.py) and `select` (see select.py) compose them
+into what Python waits for.
 
 Invariants of a channel, between any two calls:
   - receivers wait only while nothing is buffered, no sender waits, and it is open;
   - senders wait only while the buffer is full and it is open.
-A waiter is anything with `wake(value)`: a strand, or one arm of a select. The first waiting
-receiver has a slot of its own, since most channels never have a second and an idle process
-should not pay for a queue.
+The first waiting receiver has a slot of its own, since most channels never have a second and an
+idle process should not pay for a queue.
 
-An exception may strike between any two instructions. So whoever waits here is who is `parked` here:
-others among the receivers and senders are passed over. A value is handed over first, and only then
-is its receiver taken off; what takes the deepest call comes before anything is changed.
+An exception may strike between any two instructions. So whoever waits here is who takes what it is
+offered here: others among the receivers are passed over, and so are senders that are no longer
+parked here. A value is handed over first, and only then is its receiver taken off; what takes the
+deepest call comes before anything is changed.
 """
 
 from __future__ import annotations
@@ -21,23 +21,20 @@ from __future__ import annotations
 from bisect import bisect
 from collections import deque
 from itertools import count
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from procession.core.case import (
-    ANSWERED,
-    CLOSED,
-    EMPTY,
-    ReceiveCase,
-    SendCase,
-    send_on_closed,
-)
+from procession.core.case import ReceiveCase, SendCase, send_on_closed
 from procession.core.errors import ChannelClosed
+from procession.core.scheduler import Parking
+from procession.core.tokens import CLOSED, EMPTY
+from procession.core.wait import wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-    from procession.core.case import SendWaiter, Waiter
-    from procession.core.scheduler import Scheduler, Strand
+    from procession.core.case import SendWaiter
+    from procession.core.scheduler import Scheduler, Strand, Waiter
 
 T = TypeVar("T")
 
@@ -45,7 +42,7 @@ turns = count(1)
 """Numbers the values that leave channels, so that those that come back find their order again."""
 
 
-class ReceiveChannel(Generic[T]):
+class ReceiveChannel(Parking, Generic[T]):
     """The receiving side of a channel: what `listen`, `inbox`, `events` and `after` give."""
 
     __slots__ = (
@@ -55,13 +52,12 @@ class ReceiveChannel(Generic[T]):
         "_more_receivers",
         "_receiver",
         "_returned",
-        "_scheduler",
         "_senders",
         "closed",
     )
 
     def __init__(self, scheduler: Scheduler, decode: Callable[[Any], T] | None = None) -> None:
-        self._scheduler = scheduler
+        self.scheduler = scheduler
         self._decode = decode
         self._buffer: deque[Any] | None = None
         self._receiver: Waiter | None = None
@@ -72,35 +68,16 @@ class ReceiveChannel(Generic[T]):
 
     # -- for processes ---------------------------------------------------------------------
 
-    async def receive(self) -> T:
+    @classmethod
+    def __class_getitem__(cls, item: Any) -> GenericAlias:
+        return GenericAlias(cls, item)
+
+    def receive(self) -> Coroutine[Any, Any, T]:
         """The next value. Waits until there is one.
 
         Raises ChannelClosed, again and again, once the channel is closed and drained.
         """
-        scheduler = self._scheduler
-        while True:
-            if self._buffer or (self._senders and self.has_sender()) or self.closed:
-                scheduler.credit -= 1
-                if scheduler.credit < 0 and scheduler.is_turn_over():
-                    turn = self.next_turn()
-                    value = self.take()
-                    await scheduler.repay(self, value, turn)
-                else:
-                    value = self.take()
-            else:
-                strand = scheduler.current or scheduler.strand()
-                if self._receiver is None:  # `enlist`, without the call: this is the hottest path
-                    self._receiver = strand
-                else:
-                    self.enlist(strand)
-                value = await strand.park(self)
-            if value is CLOSED:
-                raise ChannelClosed("the channel is closed")
-            if self._decode is None:
-                return value  # type: ignore[no-any-return]
-            decoded = self._decode(value)
-            if decoded is not ANSWERED:
-                return decoded
+        return wait(self)
 
     def case_receive(self) -> ReceiveCase[T]:
         """This channel's receive as a case of a select. The bare channel means the same."""
@@ -112,8 +89,8 @@ class ReceiveChannel(Generic[T]):
         Closing again does nothing.
         """
         self.closed = True
-        while (receiver := self._first_receiver()) is not None:
-            self._hand(receiver, CLOSED, next(turns))
+        while self._receiver is not None and self.hand(CLOSED, next(turns)):
+            pass
 
     def __aiter__(self) -> ReceiveChannel[T]:
         return self
@@ -135,7 +112,7 @@ class ReceiveChannel(Generic[T]):
 
     # -- for guests ------------------------------------------------------------------------
 
-    def take(self) -> Any:
+    def attempt(self) -> Any:
         """The next value without waiting, or EMPTY, or CLOSED."""
         if self._buffer:
             if self._returned:
@@ -144,25 +121,42 @@ class ReceiveChannel(Generic[T]):
         return CLOSED if self.closed else EMPTY
 
     def next_turn(self) -> Any:
-        """The turn of the value that `take` would give."""
+        """The turn of the value that `attempt` would give."""
         return self._returned[0] if self._returned else next(turns)
+
+    def outcome(self, value: Any) -> Any:
+        """What a receiver gets for a value: it decoded, or ANSWERED. Raises ChannelClosed."""
+        if value is CLOSED:
+            raise ChannelClosed("the channel is closed")
+        return value if self._decode is None else self._decode(value)
 
     def push(self, value: Any) -> None:
         """Hand a value to the receiver that has waited longest, or keep it for the next one."""
-        receiver = self._receiver
-        if receiver is not None and (
-            receiver.parked is self or (receiver := self._first_receiver()) is not None
-        ):
-            self._hand(receiver, value, next(turns))
-        else:
+        if self._receiver is None or not self.hand(value, next(turns)):
             if self._buffer is None:
                 self._buffer = deque()
             self._buffer.append(value)
 
-    def enlist(self, waiter: Waiter) -> None:
-        """Queue a receiver. Only after `take` gave EMPTY."""
-        self._first_receiver()  # which takes off those that wait no longer
-        self.enlist_arm(waiter)
+    def hand(self, value: Any, turn: Any) -> bool:
+        """Give a value to the receiver that has waited longest; False if nobody waits.
+
+        Those that wait no longer are taken off.
+        """
+        while (receiver := self._receiver) is not None:
+            took = receiver.offer(value, self, turn)
+            if self._receiver is receiver:  # the arm of a select has left by itself
+                self._drop_first()
+            if took:
+                return True
+        return False
+
+    def enlist(self, strand: Any) -> None:
+        """Queue a receiver. Only after `attempt` gave EMPTY."""
+        if self._receiver is None:
+            self._receiver = strand
+        else:
+            self.has_receiver()  # which takes off those that wait no longer
+            self.enlist_arm(strand)
 
     def enlist_arm(self, waiter: Waiter) -> None:
         """Queue a receiver that may wait here more than once, and is parked only after this."""
@@ -173,12 +167,12 @@ class ReceiveChannel(Generic[T]):
                 self._more_receivers = deque()
             self._more_receivers.append(waiter)
 
-    def withdraw(self, waiter: Waiter) -> None:
+    def withdraw(self, strand: Any) -> None:
         """Take a receiver off the queue, if it is there."""
-        if self._receiver is waiter:
+        if self._receiver is strand:
             self._drop_first()
         elif self._more_receivers:
-            _discard(self._more_receivers, waiter)
+            _discard(self._more_receivers, strand)
 
     def withdraw_all(self, waiters: set[Any]) -> None:
         """Take all of them off the queues, as far as they are there."""
@@ -189,17 +183,13 @@ class ReceiveChannel(Generic[T]):
         if self._senders:
             self._senders = deque(one for one in self._senders if one not in waiters)
 
-    def restore(self, value: Any, turn: Any = 0) -> None:
+    def restore(self, value: Any, turn: Any = None) -> None:
         """Put back, at the front, a value that its receiver could not use.
 
         Of several that were handed out, each goes back to its place, in whatever order their
         receivers are interrupted.
         """
-        if value is CLOSED:
-            return
-        receiver = self._first_receiver()
-        if receiver is not None:
-            self._hand(receiver, value, turn)
+        if value is CLOSED or self.hand(value, turn):
             return
         if self._buffer is None:
             self._buffer = deque()
@@ -213,11 +203,11 @@ class ReceiveChannel(Generic[T]):
         """Whether somebody waits to send. Only if there are any senders."""
         return self._first_sender() is not None
 
-    def _first_receiver(self) -> Waiter | None:
-        """The receiver that has waited longest. Those that wait no longer are taken off."""
-        while (receiver := self._receiver) is not None and receiver.parked is not self:
+    def has_receiver(self) -> bool:
+        """Whether somebody waits to receive. Those that wait no longer are taken off."""
+        while self._receiver is not None and self._receiver.parked is not self:
             self._drop_first()
-        return receiver
+        return self._receiver is not None
 
     def _first_sender(self) -> SendWaiter | None:
         """The sender that has waited longest. Those that wait no longer are taken off."""
@@ -227,13 +217,6 @@ class ReceiveChannel(Generic[T]):
                 return senders[0]
             del senders[0]
         return None
-
-    def _hand(self, receiver: Waiter, value: Any, turn: Any) -> None:
-        """Give the first receiver a value."""
-        receiver.turn = turn
-        receiver.wake(value)
-        if self._receiver is receiver:  # the arm of a select has left by itself
-            self._drop_first()
 
     def _drop_first(self) -> None:
         """Take off the first receiver."""
@@ -254,22 +237,12 @@ class Channel(ReceiveChannel[T]):
         super().__init__(scheduler)
         self.capacity = capacity
 
-    async def send(self, value: T) -> None:
+    def send(self, value: T) -> Coroutine[Any, Any, None]:
         """Hand the value to a receiver or put it in the buffer. Waits while neither is possible.
 
         Raises ChannelClosed if the channel is closed, also if that happens while it waits.
         """
-        scheduler = self._scheduler
-        if self.put(value):
-            scheduler.credit -= 1
-            if scheduler.credit < 0 and scheduler.is_turn_over():
-                await scheduler.repay()
-            return
-        strand = scheduler.strand()
-        sending = Sending(self, strand, value)
-        self.enlist_sender(sending)
-        if await strand.park(sending) is CLOSED:
-            raise send_on_closed()
+        return wait(Sending(self, value))
 
     def case_send(self, value: T) -> SendCase[T]:
         """Sending this value as a case of a select."""
@@ -284,11 +257,11 @@ class Channel(ReceiveChannel[T]):
         while (sending := self._first_sender()) is not None:
             self._settle(sending, CLOSED)
 
-    def take(self) -> Any:
+    def attempt(self) -> Any:
         """The next value without waiting, or EMPTY, or CLOSED."""
         sending = self._first_sender() if self._senders else None
         if sending is None:
-            return super().take()
+            return super().attempt()
         buffer = self._buffer
         if not buffer:
             value = sending.value
@@ -303,7 +276,7 @@ class Channel(ReceiveChannel[T]):
                 if sending.parked is self and len(buffer) > buffered:
                     buffer.pop()
                 raise
-        return super().take()
+        return super().attempt()
 
     def _settle(self, sending: SendWaiter, outcome: Any) -> None:
         """Tell the first sender that its value was taken (None) or that the channel is CLOSED."""
@@ -316,9 +289,7 @@ class Channel(ReceiveChannel[T]):
         """Send without waiting; False if that is not possible now. Raises ChannelClosed."""
         if self.closed:
             raise send_on_closed()
-        if self.buffered >= self.capacity and (
-            self._receiver is None or self._first_receiver() is None
-        ):
+        if self.buffered >= self.capacity and not (self._receiver and self.has_receiver()):
             return False
         self.push(value)
         return True
@@ -335,31 +306,48 @@ class Channel(ReceiveChannel[T]):
             _discard(self._senders, sending)
 
 
-class Sending:
-    """A strand that waits for its value to be taken."""
+class Sending(Parking):
+    """A value that is to be sent, and the strand that waits for it to be taken."""
 
-    __slots__ = ("channel", "strand", "turn", "value")
+    __slots__ = ("channel", "strand", "value")
 
-    def __init__(self, channel: Channel[Any], strand: Strand, value: Any) -> None:
+    def __init__(self, channel: Channel[Any], value: Any) -> None:
+        self.scheduler = channel.scheduler
         self.channel = channel
-        self.strand = strand
         self.value = value
-        self.turn = 0
+        self.strand: Strand | None = None
 
     @property
     def parked(self) -> Any:
         """The channel at which it still waits."""
-        return self.channel if self.strand.parked is self else None
+        strand = self.strand
+        return self.channel if strand is not None and strand.parked is self else None
 
     def wake(self, value: Any) -> None:
         """The value was taken (None) or the channel was closed (CLOSED)."""
+        assert self.strand is not None
         self.strand.wake(value)
 
-    def withdraw(self, strand: Strand) -> None:
+    def attempt(self) -> Any:
+        """Send without waiting: None, or EMPTY. Raises ChannelClosed."""
+        return None if self.channel.put(self.value) else EMPTY
+
+    def enlist(self, strand: Any) -> None:
+        """Queue the strand as a sender."""
+        self.strand = strand
+        self.channel.enlist_sender(self)
+
+    def outcome(self, value: Any) -> Any:
+        """None once the value was taken. Raises ChannelClosed."""
+        if value is CLOSED:
+            raise send_on_closed()
+        return None
+
+    def withdraw(self, strand: Any) -> None:
         """The sender was interrupted: its value is not sent."""
         self.channel.withdraw_sender(self)
 
-    def restore(self, value: Any, turn: Any = 0) -> None:
+    def restore(self, value: Any, turn: Any = None) -> None:
         """The sender was interrupted after its value had been taken: it stays sent."""
 
 

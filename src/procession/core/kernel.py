@@ -11,7 +11,6 @@ under load still die at once.
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from itertools import count
 from types import FunctionType, MethodType
@@ -32,8 +31,9 @@ from procession.core.payload import INT_MAX, INT_MIN, copy_items, copy_payload
 from procession.core.pid import parse_pid, serial_base
 from procession.core.process import Process, terminated
 from procession.core.readiness import Readiness
-from procession.core.scheduler import Clock, RunQueue, Scheduler, Strand
+from procession.core.scheduler import Clock, Scheduler, Strand
 from procession.core.stack import check_stack
+from procession.core.switch import RunQueue
 from procession.core.text import exact
 from procession.core.user_code import call_user
 
@@ -81,7 +81,7 @@ class Kernel:
         self.programs: dict[Any, Program] = {}  # what was spawned before, by entry
         self.functions: dict[Any, Program] = {}  # what was executed before
         self._wall = clock.wall
-        self.scheduler = Scheduler(clock, deque() if ready is None else ready, notify, adopt)
+        self.scheduler = Scheduler(clock, RunQueue() if ready is None else ready, notify, adopt)
         self.processes: dict[str, Peer] = {}
         self.hosts: dict[str, Host] = {}
         self.names = NameRegistry()

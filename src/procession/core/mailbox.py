@@ -16,12 +16,12 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from procession.core.case import CLOSED, EMPTY
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Conflict, Invalid, LimitExceeded, NotFound
 from procession.core.events import Events
 from procession.core.message import Message, ReplyTo, check_topic
 from procession.core.stack import check_stack
+from procession.core.tokens import CLOSED, EMPTY
 from procession.core.typed import decoder
 from procession.core.weight import SMALL, WEIGHTLESS, weigh, weigh_small
 
@@ -67,7 +67,7 @@ class _MailboxChannel(ReceiveChannel[T]):
         self.detached = False
         """Whether what is in it is its program's own, and comes to nobody else."""
 
-    def take(self) -> Any:
+    def attempt(self) -> Any:
         """The next message or payload without waiting, or EMPTY, or CLOSED."""
         if not self._buffer:
             return CLOSED if self.closed else EMPTY
@@ -79,7 +79,7 @@ class _MailboxChannel(ReceiveChannel[T]):
         return value
 
     def next_turn(self) -> Any:
-        """The letter that `take` would open."""
+        """The letter that `attempt` would open."""
         return self._buffer[0] if self._buffer else None
 
     def opened(self, letter: Letter) -> Any:
@@ -87,7 +87,7 @@ class _MailboxChannel(ReceiveChannel[T]):
         _, sender, topic, payload, reply_to, _ = letter
         return Message(sender, topic, payload, reply_to) if self.as_messages else payload
 
-    def restore(self, value: Any, turn: Any = 0) -> None:
+    def restore(self, value: Any, turn: Any = None) -> None:
         """Put back, where it was, a letter whose receiver could not use it."""
         if value is CLOSED:
             return
@@ -219,21 +219,21 @@ class Mailbox:
             channel = self.inbox_channel
         if channel is not None:
             receiver = channel._receiver
-            if receiver is not None and (
-                receiver.parked is channel or (receiver := channel._first_receiver()) is not None
-            ):
-                # `_hand`, without the call: this is the hottest path
+            if receiver is not None:  # `hand`, without the call: this is the hottest path
                 self._arrivals = arrival = self._arrivals + 1
-                receiver.turn = (arrival, sender, topic, payload, reply_to, 0)
-                receiver.wake(
+                letter = (arrival, sender, topic, payload, reply_to, 0)
+                value = (
                     Message(sender, topic, payload, reply_to) if channel.as_messages else payload
                 )
-                if channel._receiver is receiver:
-                    if channel._more_receivers:
-                        channel._drop_first()
-                    else:
-                        channel._receiver = None
-                return
+                if receiver.offer(value, channel, letter):
+                    if channel._receiver is receiver:
+                        if channel._more_receivers:
+                            channel._drop_first()
+                        else:
+                            channel._receiver = None
+                    return
+                if channel.hand(value, letter):
+                    return
         arrival = self._arrivals + 1
         if arrival > self._fit_until and not accepted:
             self._count_room(topic)
@@ -285,9 +285,7 @@ class Mailbox:
         It is kept even if the mailbox is full: it was accepted before.
         """
         channel = self.topics.get(letter[2]) or self.inbox_channel
-        receiver = None if channel is None else channel._first_receiver()
-        if channel is not None and receiver is not None:
-            channel._hand(receiver, channel.opened(letter), letter)
+        if channel is not None and channel.hand(channel.opened(letter), letter):
             return
         letter = self.weighed(letter)
         if channel is None or channel is self.inbox_channel:

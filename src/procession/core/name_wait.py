@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from procession.core.call import Awaited
 from procession.core.errors import Timeout
 from procession.core.names import check_name
+from procession.core.wait import park
 
 if TYPE_CHECKING:
     from procession.core.names import NameRegistry
@@ -26,7 +27,7 @@ class _Attendant(Awaited):
         if limit is not None:
             timer = self._strand.scheduler.call_later(limit, self._give_up)
         try:
-            happened: bool = await self._strand.park(self)
+            happened: bool = await park(self._strand, self)
         finally:
             names.leave(name, self)
             if timer is not None:

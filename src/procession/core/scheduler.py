@@ -4,8 +4,9 @@ A strand is anything that can be resumed. A process is one; what else waits on i
 asyncio task, a Lua coroutine) is one too. The protocol:
 
     strand.step()     run until the next wait; True: the slice is over. For the scheduler only.
-    strand.park(at)   wait. `at` is where: it can take the strand off again.
+    park(strand, at)  wait (see wait.py). `at` is where: it can take the strand off again.
     strand.wake(v)    end the wait with v. Called by whatever the strand was parked at, once.
+    strand.offer(v, at, turn)   the same, if it does wait there.
 
 Whether a strand waits is what `parked` says, and nothing else: an exception may strike between any
 two instructions (no memory, no stack, Ctrl-C), and no two changes are one. So what is in the run
@@ -19,13 +20,15 @@ The scheduler is not thread-safe: everything here happens in the thread of its l
 
 from __future__ import annotations
 
-from types import coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from procession.core.timers import Timer, TimerQueue
+from procession.core.tokens import NOTHING, PARKED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
+
+    from procession.core.switch import RunQueue
 
 
 class Clock(Protocol):
@@ -38,50 +41,61 @@ class Clock(Protocol):
         """Seconds since 1970, for people. Events are stamped with these."""
 
 
-class RunQueue(Protocol):
-    """The chooser of who runs next. In production a deque: first come, first served."""
+class Parking:
+    """Where a strand waits: what it tries, and what it is handed, are rules of who derives from it.
 
-    def append(self, strand: Strand, /) -> None:
-        """Add a strand that became ready."""
+    None of these methods waits: see wait.py for what does. Whoever parks a strand by `park` needs
+    only `withdraw` and `restore`, and need not derive from this.
+    """
 
-    def appendleft(self, strand: Strand, /) -> None:
-        """Add a strand that goes ahead of all others: the system lane."""
+    __slots__ = ("scheduler",)
 
-    def popleft(self) -> Strand:
-        """Take out the strand that runs next."""
+    scheduler: Scheduler
 
-    def __len__(self) -> int:
-        """How many are ready."""
+    def attempt(self) -> Any:
+        """Do it without waiting: what came of it, or EMPTY if a strand has to wait for it."""
+        raise NotImplementedError
 
+    def next_turn(self) -> Any:
+        """The turn of the value that `attempt` would give: see `restore`."""
+        return None
 
-class Parking(Protocol):
-    """Where a strand waits, or where a value came from."""
+    def enlist(self, strand: Any) -> None:
+        """Have a strand wait here. Only after `attempt` gave EMPTY."""
+        raise NotImplementedError
 
-    def withdraw(self, strand: Any, /) -> None:
+    def outcome(self, value: Any) -> Any:
+        """What the wait gives for what was handed over; ANSWERED: it goes on."""
+        return value
+
+    def withdraw(self, strand: Any) -> None:
         """Forget a strand that waits here. Does nothing if it does not."""
+        raise NotImplementedError
 
-    def restore(self, value: Any, turn: Any = 0, /) -> None:
+    def restore(self, value: Any, turn: Any = None) -> None:
         """Take back what was handed to a strand that was interrupted before it could run.
 
         `turn` is the strand's: what says where the value belongs among those that wait.
         """
+        raise NotImplementedError
 
 
-class Token:
-    """A value that stands for itself, and prints its name."""
+class Waiter:
+    """Who waits at a channel: a strand, or one arm of a select."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    __slots__ = ()
 
-    def __repr__(self) -> str:
-        return self._name
+    if TYPE_CHECKING:
+        parked: Any
+        """Where it waits. A slot of strands; an arm asks the strand of its select."""
 
+    def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
+        """End the wait at `at` with a value; False if it waits there no longer.
 
-NOTHING = Token("NOTHING")
-"""The value of a parked strand: nothing was handed over yet."""
+        If it raises, the wait goes on.
+        """
+        raise NotImplementedError
 
-PARKED = Token("PARKED")
-"""What a process yields to its scheduler when it waits."""
 
 SLICE = 0.002
 """Seconds that the scheduler runs before the loop may look at I/O."""
@@ -96,18 +110,19 @@ _MOST_PER_LOOK = 32  # waits that end at once between two looks at the clock
 _LOOKS_PER_TURN = 256  # for a clock that stands still, as a simulation's does during a step
 
 
-class Strand:
+class Strand(Waiter):
     """One line of execution that the scheduler can resume."""
 
     __slots__ = ("parked", "scheduler", "turn", "value")
 
     trap: ClassVar[Any] = PARKED
+    """What the coroutine yields that waits."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
         self.value: Any = None
-        self.parked: Parking | None = None
-        self.turn: Any = 0  # of the value that was handed over: see ReceiveChannel.restore
+        self.parked: Any = None
+        self.turn: Any = None  # of the value that was handed over: see ReceiveChannel.restore
 
     def step(self) -> bool | None:
         """Run until the next wait or the end; True if it was interrupted: the slice is over."""
@@ -117,12 +132,14 @@ class Strand:
         """Its step has raised. Ends the process that it belongs to; one of the runtime has none."""
         raise exc
 
-    def wake(self, value: Any) -> None:
-        """Make the strand ready; its `park` returns `value`. If it raises, the wait goes on."""
+    def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
+        """Make the strand ready with a value, if it waits at `at`."""
+        if self.parked is not at:
+            return False
         scheduler = self.scheduler
-        at = self.parked
         try:
             self.value = value
+            self.turn = turn
             self.parked = None
             scheduler.ready.append(self)
             if not scheduler.awake:
@@ -130,28 +147,25 @@ class Strand:
         except BaseException:
             self.parked = at
             raise
+        return True
 
-    @coroutine
-    def park(self, at: Parking | None) -> Generator[Any, None, Any]:
-        """Wait until woken and return what was handed over.
+    def wake(self, value: Any) -> None:
+        """Make the strand ready, wherever it waits; if it does not, it is stepped once more."""
+        self.offer(value, self.parked)
 
-        If the wait is interrupted, nothing stays behind at `at`, and what was handed over
-        meanwhile is given back (SEMANTICS 4.4).
-        """
+    def parks(self, at: Any) -> None:
+        """It is going to wait at `at`."""
         self.value = NOTHING
         self.parked = at
-        try:
-            yield self.trap
-        except BaseException:
-            waits, self.parked = self.parked is not None, None
-            if at is not None:
-                if waits or self.value is NOTHING:
-                    at.withdraw(self)
-                else:
-                    at.restore(self.value, self.turn)
-            raise
-        self.turn = None  # what it keeps is freed while it is still at hand: a tenth of a hop
-        return self.value
+
+    def unparks(self, at: Any) -> None:
+        """Its wait at `at` was ended by an exception: what it was handed is given back."""
+        waits, self.parked = self.parked is not None, None
+        if at is not None:
+            if waits or self.value is NOTHING:
+                at.withdraw(self)
+            else:
+                at.restore(self.value, self.turn)
 
 
 class Scheduler:
@@ -210,7 +224,6 @@ class Scheduler:
         self.awake = True
         clock = self.clock.monotonic
         ready = self.ready
-        popleft = ready.popleft
         started = clock()
         end = started + SLICE
         steps = _STEPS_PER_LOOK
@@ -218,7 +231,7 @@ class Scheduler:
         try:
             self.timers.fire(started)
             while ready:
-                strand = popleft()
+                strand = ready.popleft()
                 if strand.parked is not None:
                     continue
                 self.current = strand
@@ -239,12 +252,6 @@ class Scheduler:
             self.awake = False
             if ready:
                 self.rouse()
-
-    async def pause(self) -> None:
-        """Let everyone else who is ready run first."""
-        strand = self.strand()
-        strand.wake(None)
-        await strand.park(None)
 
     def is_turn_over(self) -> bool:
         """Whether the strand has gone on long enough. Asked when its credit is used up.
@@ -267,20 +274,22 @@ class Scheduler:
         self._looks -= 1
         return now >= self._turn_ends or not self._looks
 
-    async def repay(self, at: Parking | None = None, value: Any = None, turn: Any = 0) -> None:
-        """Pause, since the turn is over.
+    def repay(self, at: Any = None, value: Any = None, turn: Any = None) -> Strand:
+        """Have the strand let others run, as if it had waited at `at` and was handed the value.
 
-        Without it a strand whose channels are never empty would starve all others. If the pause
-        is interrupted, the `value` that was taken goes back to `at`.
+        Called when the turn is over: else a strand whose channels are never empty would starve
+        all others. If that fails, or the wait is interrupted, the value goes back to `at`.
         """
         if self.current is None:
             self._turn_ends = 0.0  # of an asyncio task, which is stepped by its loop
         try:
-            await self.pause()
+            strand = self.strand()
+            strand.offer(value, strand.parked, turn)
         except BaseException:
             if at is not None:
                 at.restore(value, turn)
             raise
+        return strand
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Have `callback` called once the monotonic clock has reached `when`."""
@@ -292,17 +301,3 @@ class Scheduler:
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Have `callback` called `delay` seconds from now."""
         return self.call_at(self.clock.monotonic() + delay, callback)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait at least so many seconds; zero or less only lets others run."""
-        if seconds <= 0:
-            await self.pause()
-            return
-        strand = self.strand()
-
-        def ring() -> None:
-            if strand.parked is timer:
-                strand.wake(None)
-
-        timer = self.call_later(seconds, ring)
-        await strand.park(timer)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from procession.core.case import ANSWERED, EMPTY, Case, ReceiveCase, Selected, SendCase
+from procession.core.case import Case, ReceiveCase, Selected, SendCase
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Invalid
+from procession.core.scheduler import Waiter
+from procession.core.tokens import ANSWERED, EMPTY
+from procession.core.wait import park, woken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,22 +44,21 @@ class Selecting:
         for channel in {id(arm.case.channel): arm.case.channel for arm in arms}.values():
             channel.withdraw_all(gone)
 
-    def restore(self, value: tuple[Case, Any], turn: Any = 0) -> None:
+    def restore(self, value: tuple[Case, Any], turn: Any = None) -> None:
         """The strand was interrupted after an arm had won."""
         case, got = value
         case.restore(got, turn)
 
 
-class _Arm:
+class _Arm(Waiter):
     """One case of a waiting select, as the waiter at its channel."""
 
-    __slots__ = ("case", "selecting", "turn", "value")
+    __slots__ = ("case", "selecting", "value")
 
     def __init__(self, selecting: Selecting, case: Case) -> None:
         self.selecting = selecting
         self.case = case
         self.value: Any = None
-        self.turn = 0
 
     @property
     def parked(self) -> Any:
@@ -64,12 +66,17 @@ class _Arm:
         selecting = self.selecting
         return self.case.channel if selecting.strand.parked is selecting else None
 
-    def wake(self, value: Any) -> None:
-        """The case can go on."""
+    def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
+        """The case can go on, unless another one of the select has."""
         selecting = self.selecting
-        selecting.strand.turn = self.turn
-        selecting.strand.wake((self.case, value))
+        if not selecting.strand.offer((self.case, value), selecting, turn):
+            return False
         selecting.withdraw()
+        return True
+
+    def wake(self, value: Any) -> None:
+        """The value of this case was taken, or its channel was closed."""
+        self.offer(value, self.case.channel)
 
 
 async def select(
@@ -94,15 +101,15 @@ async def _select(scheduler: Scheduler, cases: list[Case], default: bool) -> Sel
         if value is not EMPTY:
             scheduler.credit -= 1
             if scheduler.credit < 0 and scheduler.is_turn_over():
-                await scheduler.repay(case, value, turn)
+                await woken(scheduler.repay(case, value, turn), case)
             return case.outcome(value)
     if default:
         scheduler.credit -= 1  # whoever only asks, again and again, has a turn like any other
         if scheduler.credit < 0 and scheduler.is_turn_over():
-            await scheduler.repay()
+            await woken(scheduler.repay(), None)
         return Selected(None, None, ok=True, default=True)
     strand = scheduler.strand()
-    chosen, value = await strand.park(Selecting(strand, cases))
+    chosen, value = await park(strand, Selecting(strand, cases))
     return cast("Case", chosen).outcome(value)
 
 

@@ -42,7 +42,7 @@ class Timer:
         """The sleeper was interrupted."""
         self.cancel()
 
-    def restore(self, value: object, turn: int = 0) -> None:
+    def restore(self, value: object, turn: object = None) -> None:
         """The sleeper was interrupted after its time had come: nothing to give back."""
 
 

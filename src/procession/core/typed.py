@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from procession.core.case import ANSWERED
 from procession.core.errors import Invalid
 from procession.core.payload import NATIVE_TYPES
+from procession.core.tokens import ANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

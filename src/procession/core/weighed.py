@@ -38,19 +38,19 @@ class WeighedChannel(ReceiveChannel[T]):
 
     def push(self, value: Any) -> None:
         """Hand a value to the receiver that has waited longest, or keep it for the next one."""
-        waits = self._receiver is None or self._first_receiver() is None
+        waits = self._receiver is None or not self.has_receiver()
         weight = self.weigh(value) if waits else 0
         super().push(value)
         self.weight += weight
 
-    def take(self) -> Any:
+    def attempt(self) -> Any:
         """The next value without waiting, or EMPTY, or CLOSED."""
         weight = self.weigh(self._buffer[0]) if self._buffer else 0
-        value = super().take()
+        value = super().attempt()
         self.weight -= weight
         return value
 
-    def restore(self, value: Any, turn: Any = 0) -> None:
+    def restore(self, value: Any, turn: Any = None) -> None:
         """Put back, at the front, a value that its receiver could not use."""
         before = self.buffered
         super().restore(value, turn)

@@ -20,7 +20,8 @@ from traceback import print_stack
 from typing import TYPE_CHECKING, Any
 
 from procession.core.process import Process, current_process
-from procession.core.scheduler import NOTHING, PARKED
+from procession.core.switch import resume
+from procession.core.tokens import NOTHING, PARKED
 from procession.core.user_code import call_user
 from procession.current import Terminated
 from procession.guests import failure
@@ -104,7 +105,7 @@ class PythonProcess(Process):
             return
         current_tasks[self._loop] = self
         try:
-            trapped = self._context.run(self._coro.send, None)
+            trapped = resume(self._context, self._coro)
         except StopIteration as end:
             self.end(end.value, self._failure)
         except BaseException as exc:

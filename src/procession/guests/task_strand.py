@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import coroutine
 from typing import TYPE_CHECKING, Any
 
 from procession.core.process import current_process
@@ -12,10 +11,9 @@ from procession.core.stack import check_stack
 from procession.current import Terminated
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Iterable
 
     from procession.core.kernel import Kernel
-    from procession.core.scheduler import Parking
 
 
 _TRAP = "the process has to stop waiting"
@@ -34,12 +32,14 @@ class TaskStrand(Strand):
         trap._asyncio_future_blocking = True
         trap._cancel_message = _TRAP  # type: ignore[attr-defined]
 
-    def wake(self, value: Any) -> None:
-        """Make the task ready. It may have been cancelled meanwhile: then `park` gives back."""
+    def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
+        """Make the task ready. It may have been cancelled meanwhile: then the value goes back."""
+        if self.parked is not at:
+            return False
         check_stack()  # a future that is done, and could not say so, would never wake its task
-        at = self.parked
         try:
             self.value = value
+            self.turn = turn
             self.parked = None
             if not self.trap.done():
                 self.trap.set_result(None)
@@ -47,6 +47,7 @@ class TaskStrand(Strand):
             if not self.trap.done():
                 self.parked = at
             raise
+        return True
 
 
 class RefusedStrand(TaskStrand):
@@ -54,13 +55,12 @@ class RefusedStrand(TaskStrand):
 
     __slots__ = ()
 
-    @coroutine
-    def park(self, at: Parking | None) -> Generator[Any, None, Any]:
+    def parks(self, at: Any) -> None:
         """Leave `at`, so that nothing more is handed over, and be refused."""
+        super().parks(None)
         if at is not None:
             at.withdraw(self)
         _refuse(self.trap, "its process is ending")
-        yield self.trap
 
 
 def adopt(kernel: Kernel) -> Strand:

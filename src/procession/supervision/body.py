@@ -25,6 +25,7 @@ from procession.core.all_ended import when_all_ended
 from procession.core.channel import Channel
 from procession.core.errors import Error, Internal, LimitExceeded, NotFound, Timeout
 from procession.core.link_failure import link_failure
+from procession.core.sleep import pause
 from procession.current import current
 from procession.guests.failure import describe
 from procession.supervision.children import Child, Children, NotStarted
@@ -152,7 +153,7 @@ class SupervisorBody:
         self._turn += 1
         if self._turn >= _CHILDREN_PER_TURN:
             self._turn = 0
-            await self._me.scheduler.pause()
+            await pause(self._me.scheduler)
             while self._events.buffered:
                 self._note(await self._events.receive())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from procession.core.errors import Canceled, Unavailable
+from procession.core.wait import park
 from procession.guests.failure import describe
 from procession.supervision.service import EXITED, FAILED, RUNNING, Service, Services
 
@@ -101,7 +102,7 @@ class _Change:
         self._awaited = services
         keeper.watchers.append(self._look)
         try:
-            await self._strand.park(self)
+            await park(self._strand, self)
         finally:
             keeper.watchers.remove(self._look)
 
@@ -114,5 +115,5 @@ class _Change:
         """The one who waits was interrupted."""
         self._settled = True
 
-    def restore(self, value: object, turn: int = 0) -> None:
+    def restore(self, value: object, turn: object = None) -> None:
         """The same, a moment too late."""

@@ -6,7 +6,10 @@ from tests.core.model.world import Proc
 
 from procession.core.errors import Error, ProcessTerminated
 from procession.core.process import Process
-from procession.core.scheduler import NOTHING, PARKED, Strand
+from procession.core.scheduler import Strand
+from procession.core.switch import RunQueue
+from procession.core.tokens import NOTHING, PARKED
+from procession.core.wait import park
 
 
 class Return(BaseException):
@@ -55,7 +58,7 @@ class Body:
         try:
             while True:
                 while not self.orders:
-                    await self.park(DESK)
+                    await park(self, DESK)
                 await self.orders.popleft()(self)
         except Terminated:
             for order in self.last_words:
@@ -166,7 +169,7 @@ class ActorProgram:
         return actor
 
 
-class ChosenQueue:
+class ChosenQueue(RunQueue):
     """A run queue that takes any of the ready strands, as `choose` says."""
 
     def __init__(self, choose):

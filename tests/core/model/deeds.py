@@ -30,6 +30,7 @@ from procession.core.errors import (
 from procession.core.links import watch
 from procession.core.message import Message
 from procession.core.select import select
+from procession.core.sleep import sleep
 
 NOTHING_READY = "nothing was ready"  # the outcome of a select with a default
 PIPES = ["pipe 0", "pipe 1"]
@@ -465,7 +466,7 @@ class Deeds:
             wait.timer = self.world.set_timer(
                 self.clock.now + seconds, lambda: wait.settle(0, None)
             )
-        await self.wait(me, wait, None, self.kernel.scheduler.sleep(seconds))
+        await self.wait(me, wait, None, sleep(self.kernel.scheduler, seconds))
 
     async def end(self, me, how):
         if how == "function":

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from procession.core.case import CLOSED
 from procession.core.channel import ReceiveChannel
 from procession.core.event import Event
 from procession.core.message import Message
+from procession.core.tokens import CLOSED
 from procession.core.weighed import Weighed
 from procession.guests.lua.marks import PULL
 from procession.guests.lua.state import Kept, Parcel, bytes_of

@@ -20,6 +20,7 @@ from procession.core.kernel import Kernel
 from procession.core.mailbox import mailbox_full, too_heavy
 from procession.core.message import check_topic
 from procession.core.payload import copy_payload
+from procession.core.sleep import sleep
 from procession.core.weight import SMALL, WEIGHTLESS, weigh
 from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.funcs import Call
@@ -289,7 +290,7 @@ class Functions(SendFunctions):
         return int(self.kernel.scheduler.clock.wall() * 1e9)
 
     def sleeping(self, seconds: float) -> Any:
-        return partial(self.kernel.scheduler.sleep, seconds)
+        return partial(sleep, self.kernel.scheduler, seconds)
 
     def after(self, seconds: float) -> Any:
         return LuaTimer(self.kernel.scheduler, seconds, self.me().account, closes=True)

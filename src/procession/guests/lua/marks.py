@@ -6,7 +6,7 @@ before the parts of a container (see values.py).
 
 from __future__ import annotations
 
-from procession.core.scheduler import Token
+from procession.core.tokens import Token
 
 READY = Token("READY")
 """The chunk of a process has run; what follows is its main."""

@@ -98,21 +98,21 @@ class LuaChannel(Channel[Any]):
 
     def push(self, value: Any) -> None:
         """Hand a value to the receiver that has waited longest, or keep it for the next one."""
-        if self._first_receiver() is None:
+        if not self.has_receiver():
             self._account.charge(ITEM)
         super().push(value)
 
-    def take(self) -> Any:
+    def attempt(self) -> Any:
         """The next value without waiting, or EMPTY, or CLOSED."""
         if self._senders or self._returned or not self._buffer:
             before = self.buffered
-            value = super().take()
+            value = super().attempt()
             self._account.held += ITEM * (self.buffered - before)
             return value
         self._account.held -= ITEM
         return self._buffer.popleft()
 
-    def restore(self, value: Any, turn: Any = 0) -> None:
+    def restore(self, value: Any, turn: Any = None) -> None:
         """Put back, at the front, a value that its receiver could not use."""
         before = self.buffered
         super().restore(value, turn)

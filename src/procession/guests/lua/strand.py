@@ -17,8 +17,8 @@ from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import Error, Internal, Invalid
 from procession.core.mailbox import TopicChannel
 from procession.core.process import Process
-from procession.core.scheduler import NOTHING
 from procession.core.select import select
+from procession.core.tokens import NOTHING
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.answer import WITHOUT_MEMORY, Answered, Sent
 from procession.guests.lua.marks import AWAIT, FLAT, PULL, SELECT, SEND, SPAWN, UPGRADE
@@ -143,11 +143,11 @@ class LuaBody(Answered):
                 if scheduler.credit < 0 and scheduler.is_turn_over():
                     # As if it had waited and was handed the value.
                     self.turn = trapped.next_turn()
-                    self.value = trapped.take()
+                    self.value = trapped.attempt()
                     scheduler.ready.append(self)
                     scheduler.rouse()
                     return None
-                value = trapped.take()
+                value = trapped.attempt()
                 answer = (True, value) if type(value) in WITHOUT_MEMORY else self.received(value)
                 continue
             if trapped._receiver is None:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Unavailable
+from procession.core.wait import park
 from procession.guests.lua.modules.part import Part, answering
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class _Input:
                     if value is not _EMPTY:
                         return value
                     self._fetch()
-                await strand.park(self)
+                await park(strand, self)
         finally:
             self._readers.remove(strand)
             self._wake_first()
@@ -142,7 +143,7 @@ class _Input:
     def withdraw(self, strand: Strand) -> None:
         """A reader was interrupted: `take` sees to it."""
 
-    def restore(self, value: object, turn: int = 0) -> None:
+    def restore(self, value: object, turn: object = None) -> None:
         """A reader was interrupted that was about to look: `take` wakes the next one."""
 
     def some(self, count: int) -> Any:

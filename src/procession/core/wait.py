@@ -1,0 +1,93 @@
+"""How a coroutine waits: it tries, parks its strand, and takes what the strand was handed.
+
+Mechanism and no rules: these are those of where it waits, see Parking. Where the core is compiled
+`wait.pyx` is in the place of this file, and does the same.
+"""
+
+from __future__ import annotations
+
+from types import coroutine
+from typing import TYPE_CHECKING, Any
+
+from procession.core.tokens import ANSWERED, EMPTY, NOTHING, PARKED
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
+    from procession.core.scheduler import Parking, Strand
+
+
+class _Trap:
+    """Yields PARKED, once: in C, which a generator does not."""
+
+    __slots__ = ()
+
+    __await__: Any = (PARKED,).__iter__
+
+
+_trap = _Trap()
+
+
+@coroutine
+def _trap_of(strand: Strand) -> Generator[Any, None, None]:
+    yield strand.trap
+
+
+def park(strand: Strand, at: Any) -> Coroutine[Any, Any, Any]:
+    """Wait until the strand is woken and return what was handed over.
+
+    If the wait is interrupted, nothing stays behind at `at`, and what was handed over
+    meanwhile is given back (SEMANTICS 4.4).
+    """
+    strand.parks(at)
+    return woken(strand, at)
+
+
+async def woken(strand: Strand, at: Any) -> Any:
+    """The same for a strand that is parked already, or was handed something."""
+    try:
+        if strand.trap is PARKED:
+            await _trap
+        else:
+            await _trap_of(strand)
+        while strand.parked is not None:  # resumed by somebody else
+            await _trap_of(strand)
+    except BaseException:
+        strand.unparks(at)
+        raise
+    strand.turn = None  # what it keeps is freed while it is still at hand: a tenth of a hop
+    return strand.value
+
+
+async def wait(at: Parking) -> Any:
+    """Do what can be done at `at`, once it can be, and give what came of it."""
+    scheduler = at.scheduler
+    while True:
+        turn = None if scheduler.credit > 0 else at.next_turn()
+        value = at.attempt()
+        if value is EMPTY:
+            strand = scheduler.current
+            if strand is None:
+                strand = scheduler.strand()
+                at.enlist(strand)
+                value = await park(strand, at)
+            else:  # `park`, without the calls: this is the hottest path
+                at.enlist(strand)
+                strand.value = NOTHING
+                strand.parked = at
+                try:
+                    await _trap
+                    while strand.parked is not None:
+                        await _trap
+                except BaseException:
+                    strand.unparks(at)
+                    raise
+                strand.turn = None
+                value = strand.value
+        else:
+            scheduler.credit -= 1
+            if scheduler.credit < 0 and scheduler.is_turn_over():
+                value = await woken(scheduler.repay(at, value, turn), at)
+        value = at.outcome(value)
+        if value is not ANSWERED:
+            return value
