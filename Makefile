@@ -3,9 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint types unit bench chaos fuzz soak checked-lua clean
+.PHONY: build demo test lint types unit bench chaos fuzz soak checked-lua clean
 
-demo: $(READY)
+# The core, compiled in place where there is a C compiler. PROCESSION_COMPILE=0 takes it back.
+build: $(READY)
+	@$(BIN)/python compile_core.py
+
+demo: build
 	$(BIN)/procession run examples/worker_pool -x app:main
 
 test: lint types unit
@@ -18,7 +22,7 @@ types: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/typing
 
-unit: $(READY)
+unit: build
 	$(BIN)/pytest
 
 # Death at random for as long as asked: CHAOS_SECONDS=3600 make chaos
@@ -37,7 +41,7 @@ soak: $(READY)
 checked-lua: $(READY)
 	tests/checked_lua.sh $(CHECKED)
 
-bench: $(READY)
+bench: build
 	$(BIN)/python bench/run.py
 
 # The stamp is older than pyproject.toml when dependencies may have changed.
@@ -49,4 +53,5 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 clean:
-	rm -rf .venv .checked .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src \( -name '*.so' -o -name '*.pyd' -o -name 'compiled.*.json' \) -delete
+	rm -rf build .venv .checked .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "procession"
 
 # From the ground up. A room may import rooms of its own floor and of lower ones.
 FLOORS = [
+    {"compiled"},
     {"core"},
     {"manifest", "current", "process", "channel", "time"},
     {"guests", "security"},

@@ -12,7 +12,13 @@ The floors, each importing only from those below it:
     process, channel, time, current       the face: what process code imports
     manifest                              what an app says of itself
     core                                  the machine: no I/O, no loop, no clock of its own
+    compiled                              which core runs: compiled or plain Python
 """
+
+# ruff: noqa: E402 (the core is chosen before anything of it is imported)
+from procession import compiled
+
+compiled.choose()
 
 from procession import channel, process, time
 from procession.core.errors import (

@@ -392,12 +392,14 @@ def test_help_names_the_commands_and_options(command, words, flag):
         assert word in done.stdout
 
 
-def test_the_version_is_that_of_the_package():
+def test_the_version_is_that_of_the_package_and_says_which_core_runs():
     from importlib.metadata import version
+
+    from procession import compiled
 
     done = procession("--version")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"procession, version {version('procession')}\n"
+    assert done.stdout == f"procession {version('procession')} (core: {compiled.core()})\n"
 
 
 def test_an_unknown_command_is_answered_with_the_nearest():

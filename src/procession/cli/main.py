@@ -13,6 +13,7 @@ import click
 from procession.cli.check import check
 from procession.cli.list import list_entries
 from procession.cli.run import run
+from procession.compiled import core
 
 
 class _Commands(click.Group):
@@ -61,7 +62,7 @@ def _drop_what_cannot_be_written(stream: Any) -> None:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="procession")
+@click.version_option(package_name="procession", message=f"%(prog)s %(version)s (core: {core()})")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Run apps made of processes: isolated, cheap, watched and linked."""

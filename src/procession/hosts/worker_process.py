@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from procession.compiled import environment
 from procession.hosts import wire
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class Worker:
         command = [sys.executable, "-m", "procession.worker", str(theirs.fileno())]
         try:
             self.process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=environment(),
             )
         except BaseException:
             ours.close()
