@@ -53,6 +53,8 @@ DIRECTIVES = {
     # Types for C are said in .pxd files only. Taken from annotations, `when: float` would make a
     # float of an integer, and code would not mean the same on both cores.
     "annotation_typing": False,
+    "boundscheck": False,
+    "initializedcheck": False,
 }
 
 
@@ -301,6 +303,7 @@ def _cython(name: str, source: str, work: str) -> None:
     from Cython.Build import cythonize
     from setuptools import Extension
 
+    _leave_out_type_parameters()
     [extension] = cythonize(
         [Extension(name, [source])],
         build_dir=work,
@@ -309,6 +312,24 @@ def _cython(name: str, source: str, work: str) -> None:
         quiet=True,
     )
     _build(extension, work)
+
+
+def _leave_out_type_parameters() -> None:
+    """Have Cython read `class A(B[T], Generic[T])` as `class A(B)`, where A is a type in C.
+
+    It takes no type parameters there, and they say nothing but to who checks types.
+    """
+    from Cython.Compiler.ExprNodes import IndexNode
+    from Cython.Compiler.Nodes import PyClassDefNode
+
+    as_type_in_c = PyClassDefNode.as_cclass
+
+    def without_parameters(node: Any) -> Any:
+        bases = [one.base if isinstance(one, IndexNode) else one for one in node.bases.args]
+        node.bases.args = [base for base in bases if getattr(base, "name", "") != "Generic"]
+        return as_type_in_c(node)
+
+    PyClassDefNode.as_cclass = without_parameters
 
 
 def _extension(name: str, source: str, work: str) -> None:

@@ -274,8 +274,9 @@ class Node:
         kernel = self._kernel
         process = kernel.spawn(None, entry, self._default_host, args, to_execute=True)
         result = await Waiting(kernel.scheduler).run(process)
-        if hasattr(process, "system_exit"):
-            raise process.system_exit
+        exit = getattr(process, "system_exit", None)  # a process in Lua has none
+        if exit is not None:
+            raise exit
         return result
 
     def send(self, dest: str, topic: str, /, *payload: Any) -> Literal[True]:

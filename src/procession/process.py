@@ -10,7 +10,6 @@ The promises are in `docs/reference/semantics.md`; numbers such as SEMANTICS 6.5
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 import msgspec
@@ -23,6 +22,7 @@ from procession.core.message import Message
 from procession.core.process import current_process
 from procession.core.text import exact
 from procession.current import Terminated, current, current_mailbox
+from procession.sending import send
 
 if TYPE_CHECKING:
     from procession.core.channel import ReceiveChannel
@@ -165,20 +165,6 @@ async def exec(
 
 
 # -- messages --------------------------------------------------------------------------------
-
-
-def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
-    """Send a message: no payload arrives as None, one as itself, several as a list.
-
-    Never waits. The payload is copied. Order is kept from one sender to one receiver. Raises
-    NotFound for an unknown name or dead PID, LimitExceeded when the mailbox is full, Invalid for
-    a topic starting with `@` or a payload that cannot cross; then nothing is delivered.
-    """
-    me = current_process.get(None)
-    if me is None or me.thread != get_ident():  # `current`, without the call: the hottest path
-        me = current()
-    me.kernel.send(me, dest, topic if type(topic) is str else exact(topic), payload)
-    return True
 
 
 @overload

@@ -18,9 +18,8 @@ class SendWaiter(Protocol):
 
     value: Any
 
-    @property
-    def parked(self) -> Any:
-        """Where it waits."""
+    def waits_at(self, at: Any, /) -> bool:
+        """Whether it still waits there."""
 
     def wake(self, value: Any, /) -> None:
         """Its value was taken (None), or the channel was closed (CLOSED)."""

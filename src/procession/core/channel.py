@@ -205,7 +205,7 @@ class ReceiveChannel(Parking, Generic[T]):
 
     def has_receiver(self) -> bool:
         """Whether somebody waits to receive. Those that wait no longer are taken off."""
-        while self._receiver is not None and self._receiver.parked is not self:
+        while self._receiver is not None and not self._receiver.waits_at(self):
             self._drop_first()
         return self._receiver is not None
 
@@ -213,7 +213,7 @@ class ReceiveChannel(Parking, Generic[T]):
         """The sender that has waited longest. Those that wait no longer are taken off."""
         senders = self._senders
         while senders:
-            if senders[0].parked is self:
+            if senders[0].waits_at(self):
                 return senders[0]
             del senders[0]
         return None
@@ -273,7 +273,7 @@ class Channel(ReceiveChannel[T]):
                 buffer.append(sending.value)
                 self._settle(sending, None)
             except BaseException:
-                if sending.parked is self and len(buffer) > buffered:
+                if sending.waits_at(self) and len(buffer) > buffered:
                     buffer.pop()
                 raise
         return super().attempt()
@@ -317,11 +317,9 @@ class Sending(Parking):
         self.value = value
         self.strand: Strand | None = None
 
-    @property
-    def parked(self) -> Any:
-        """The channel at which it still waits."""
-        strand = self.strand
-        return self.channel if strand is not None and strand.parked is self else None
+    def waits_at(self, at: Any) -> bool:
+        """Whether its strand is parked."""
+        return self.strand is not None and self.strand.parked is self
 
     def wake(self, value: Any) -> None:
         """The value was taken (None) or the channel was closed (CLOSED)."""

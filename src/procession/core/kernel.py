@@ -351,7 +351,14 @@ class Kernel:
             else:
                 payload = copy_payload(values) if values else None
             sender = None if caller is None else caller.pid
-            (target._mailbox or target.mailbox).deliver(sender, topic, payload, reply_to)
+            if isinstance(target, Process):
+                local = target
+                mailbox = local._mailbox
+                if mailbox is None:
+                    mailbox = local.mailbox
+                mailbox.deliver(sender, topic, payload, reply_to)
+            else:
+                target.mailbox.deliver(sender, topic, payload, reply_to)
         except TypeError:
             for what, value in (("destination", dest), ("topic", topic)):
                 if not isinstance(value, str):

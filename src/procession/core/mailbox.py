@@ -151,6 +151,7 @@ class Mailbox:
         "_light",
         "_scheduler",
         "_weigh",
+        "closed",
         "events_channel",
         "events_wanted",
         "host",
@@ -182,6 +183,8 @@ class Mailbox:
         self.owed: dict[int, int] | None = None
         """By place: what it has sent and was not given credit for. See core/credit.py."""
         self._detached: WeakSet[TopicChannel] | None = None
+        self.closed = False
+        """Whether its process is ending: to others it has ended."""
 
     @property
     def limit(self) -> int:
@@ -209,10 +212,14 @@ class Mailbox:
         reply_to: ReplyTo | None = None,
         accepted: bool = False,
     ) -> None:
-        """Route one message. Raises LimitExceeded if it would have to be kept and nothing fits.
+        """Route one message.
 
-        The topic is checked here, not earlier: one that is listened to has been checked before.
+        Raises LimitExceeded if it would have to be kept and nothing fits, NotFound if the mailbox
+        is closed. The topic is checked here, not earlier: one that is listened to has been
+        checked before.
         """
+        if self.closed:
+            raise NotFound("process not found: it is ending")
         channel: _MailboxChannel[Any] | None = self.topics.get(topic)
         if channel is None:
             check_topic(topic)
@@ -398,7 +405,7 @@ class Mailbox:
 
     def close(self) -> None:
         """Take nothing in any more, but for events. What has come stays, to be polled."""
-        self.__class__ = ClosedMailbox
+        self.closed = True
 
     def inbox(self) -> Inbox:
         """The channel of all that nobody listens to."""
@@ -434,26 +441,6 @@ def too_heavy(weight: int, waiting: int, limit: int, host_id: str, topic: str) -
         retryable=True,
         details={"topic": topic},
     )
-
-
-class ClosedMailbox(Mailbox):
-    """The mailbox of a process that is ending.
-
-    A class of its own, so that nobody has to ask at each message whether the mailbox is closed.
-    """
-
-    __slots__ = ()
-
-    def deliver(
-        self,
-        sender: str | None,
-        topic: str,
-        payload: Any,
-        reply_to: ReplyTo | None = None,
-        accepted: bool = False,
-    ) -> None:
-        """Refuse a message: to others the process has ended. Raises NotFound."""
-        raise NotFound("process not found: it is ending")
 
 
 def inserted(letters: deque[Letter] | None, letter: Letter) -> deque[Letter]:

@@ -85,15 +85,15 @@ class Waiter:
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-        parked: Any
-        """Where it waits. A slot of strands; an arm asks the strand of its select."""
-
     def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
         """End the wait at `at` with a value; False if it waits there no longer.
 
         If it raises, the wait goes on.
         """
+        raise NotImplementedError
+
+    def waits_at(self, at: Any) -> bool:
+        """Whether it would take what it is offered there."""
         raise NotImplementedError
 
 
@@ -148,6 +148,10 @@ class Strand(Waiter):
             self.parked = at
             raise
         return True
+
+    def waits_at(self, at: Any) -> bool:
+        """Whether it is parked there."""
+        return self.parked is at
 
     def wake(self, value: Any) -> None:
         """Make the strand ready, wherever it waits; if it does not, it is stepped once more."""

@@ -60,11 +60,9 @@ class _Arm(Waiter):
         self.case = case
         self.value: Any = None
 
-    @property
-    def parked(self) -> Any:
-        """The channel at which it still waits: none of the arms does once one of them has won."""
-        selecting = self.selecting
-        return self.case.channel if selecting.strand.parked is selecting else None
+    def waits_at(self, at: Any) -> bool:
+        """None of the arms does once one of them has won."""
+        return self.selecting.strand.parked is self.selecting
 
     def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
         """The case can go on, unless another one of the select has."""

@@ -67,9 +67,6 @@ class PythonProcess(Process):
         "system_exit",
     )
 
-    system_exit: SystemExit
-    """What `sys.exit` has raised in it. Not set unless it was called."""
-
     def __init__(
         self,
         kernel: Kernel,
@@ -81,9 +78,9 @@ class PythonProcess(Process):
         context: Context,
     ) -> None:
         Process.__init__(self, kernel, host, pid, program)
-        self._coro = coro
+        self._coro: Any = coro
         self._loop = loop
-        self._context = context
+        self._context: Any = context
         context.run(current_process.set, self)
         # Asyncio libraries read the next two by these names.
         self._fut_waiter: asyncio.Future[Any] | None = None
@@ -92,6 +89,9 @@ class PythonProcess(Process):
         self._struck = False  # a cancellation has ended the wait: nothing can take it back
         self._cancels = 0
         self._cancel_message: Any = None
+        self._name: str | None = None
+        self.system_exit: SystemExit | None = None
+        """What `sys.exit` has raised in it."""
         self._belongings: Belongings | None = None
         self._failure: Error | None = None
         self._ending: Ending | None = None  # while it cleans up; then it always takes the detour
@@ -154,7 +154,7 @@ class PythonProcess(Process):
             self._become(trapped)
         elif trapped is None:
             # Through the loop: `await asyncio.sleep(0)` lets its tasks and callbacks run as well.
-            self._loop.call_soon(self.wake, None)
+            self._loop.call_soon(self._go_on)
         else:
             try:
                 refused = call_user(self._wait_for_future, trapped)
@@ -163,6 +163,9 @@ class PythonProcess(Process):
                 refused = failure.within_body(exc)
             if refused is not None:
                 self._throw(refused)
+
+    def _go_on(self) -> None:
+        self.wake(None)
 
     def _wait_for_future(self, trapped: Any) -> RuntimeError | None:
         """Be woken when a future is done; why not, if it cannot be waited for."""
@@ -265,7 +268,7 @@ class PythonProcess(Process):
     def give_up(self, error: Error) -> None:
         """End, and let go of as much as can be: something of it has failed."""
         self._detour = True
-        coro = getattr(self, "_coro", None)
+        coro = self._coro
         try:
             if coro is not None:
                 call_user(coro.close)
@@ -298,7 +301,7 @@ class PythonProcess(Process):
                 self._loop.call_soon(callback, self, context=context)
         # Process, coroutine and context refer to each other: let go, or only the cycle collector
         # would free them. What the program has for a `__del__` may run here.
-        del self._context, self._coro
+        self._context = self._coro = None
 
     @property
     def ending(self) -> bool:
@@ -411,7 +414,7 @@ class PythonProcess(Process):
 
     def get_name(self) -> str:
         """The PID, unless it was given another name."""
-        return getattr(self, "_name", self.pid)
+        return self._name or self.pid
 
     def set_name(self, value: object) -> None:
         """Give it another name, for those who look at tasks; `process.registry` has its own."""
@@ -423,7 +426,8 @@ class PythonProcess(Process):
 
     def get_context(self) -> Context:
         """The context in which main runs."""
-        return self._context
+        context: Context = self._context
+        return context
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The event loop under the node."""

@@ -1,0 +1,33 @@
+from procession.core.scheduler cimport Parking, Scheduler, Strand, Waiter
+
+cdef object CLOSED, EMPTY
+
+
+cdef class ReceiveChannel(Parking):
+    cdef object __weakref__
+    cdef public object _buffer
+    cdef public object _decode
+    cdef public Waiter _receiver
+    cdef public object _more_receivers
+    cdef public object _senders
+    cdef public object _returned
+    cdef public bint closed
+
+    cpdef push(self, value)
+    cpdef bint hand(self, value, turn) except -1
+    cpdef enlist_arm(self, Waiter waiter)
+    cpdef bint has_receiver(self) except -1
+    cpdef bint has_sender(self) except -1
+    cpdef _drop_first(self)
+
+
+cdef class Channel(ReceiveChannel):
+    cdef public Py_ssize_t capacity
+
+    cpdef bint put(self, value) except -1
+
+
+cdef class Sending(Parking):
+    cdef public Channel channel
+    cdef public object value
+    cdef public Strand strand

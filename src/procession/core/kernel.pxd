@@ -1,0 +1,31 @@
+cimport cython
+
+from procession.core.mailbox cimport Mailbox
+from procession.core.process cimport Process
+from procession.core.scheduler cimport Scheduler
+
+
+cdef class Kernel:
+    cdef object __weakref__
+    cdef object _load
+    cdef public object check_declared
+    cdef public dict programs
+    cdef public dict functions
+    cdef object _wall
+    cdef public Scheduler scheduler
+    cdef public dict processes
+    cdef public dict hosts
+    cdef public object names
+    cdef public object readiness
+    cdef public dict leaving
+    cdef public object deadlines
+    cdef object _on_failure
+    cdef object _serial
+    cdef public object exchange
+    cdef public Py_ssize_t late_replies
+    cdef public object lane
+
+    cpdef exited(self, process, result, error, bint noticed=*)
+    cpdef resolve(self, dest)
+    @cython.locals(local=Process)
+    cpdef send(self, caller, dest, topic, tuple values, reply_to=*)

@@ -1,0 +1,45 @@
+cimport cython
+
+from procession.core.channel cimport ReceiveChannel
+from procession.core.scheduler cimport Scheduler, Waiter
+
+cdef object CLOSED, EMPTY
+
+
+cdef class _MailboxChannel(ReceiveChannel):
+    cdef public Mailbox _mailbox
+    cdef public bint as_messages
+    cdef public bint detached
+
+    cpdef opened(self, letter)
+
+
+cdef class TopicChannel(_MailboxChannel):
+    cdef public object topic
+    cdef public bint messages
+    cdef public object payload_type
+
+
+cdef class Inbox(_MailboxChannel):
+    pass
+
+
+cdef class Mailbox:
+    cdef Scheduler _scheduler
+    cdef public object host
+    cdef long long _arrivals
+    cdef object _weigh
+    cdef Py_ssize_t _light
+    cdef long long _fit_until
+    cdef public object weight
+    cdef public dict topics
+    cdef public object pending
+    cdef public Inbox inbox_channel
+    cdef public object events_channel
+    cdef public bint events_wanted
+    cdef public bint closed
+    cdef public object owed
+    cdef object _detached
+
+    @cython.locals(channel=_MailboxChannel, receiver=Waiter, arrival=cython.longlong)
+    cpdef deliver(self, sender, topic, payload, reply_to=*, bint accepted=*)

@@ -1,0 +1,16 @@
+from cpython.object cimport PyObject
+
+
+cdef class RunQueue:
+    cdef list _ring
+    cdef Py_ssize_t _first
+    cdef Py_ssize_t _count
+    cdef Py_ssize_t _room
+
+    cpdef append(self, strand)
+    cpdef appendleft(self, strand)
+    cpdef popleft(self)
+    cdef int _grow(self) except -1
+
+
+cpdef resume(context, coro)

@@ -1,0 +1,89 @@
+"""How the machine goes from one strand to the next: see switch.py, whose compiled twin this is."""
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+    PySendResult PyIter_Send(object coro, object value, PyObject **result)
+    object PyList_New(Py_ssize_t size)
+    PyObject *PyList_GET_ITEM(object ring, Py_ssize_t place)
+    void PyList_SET_ITEM(object ring, Py_ssize_t place, PyObject *strand)
+
+
+cdef class RunQueue:
+    """The strands that are ready, in a ring: its free places hold None."""
+
+    def __cinit__(self):
+        self._ring = [None] * 16
+        self._room = 16
+
+    cdef int _grow(self) except -1:
+        cdef Py_ssize_t first = self._first
+        self._ring = self._ring[first:] + self._ring[:first] + [None] * self._room
+        self._first = 0
+        self._room *= 2
+        return 0
+
+    cpdef append(self, strand):
+        if self._count == self._room:
+            self._grow()
+        _put(self._ring, (self._first + self._count) & (self._room - 1), strand)
+        self._count += 1
+
+    cpdef appendleft(self, strand):
+        if self._count == self._room:
+            self._grow()
+        self._first = (self._first - 1) & (self._room - 1)
+        _put(self._ring, self._first, strand)
+        self._count += 1
+
+    cpdef popleft(self):
+        if not self._count:
+            raise IndexError("pop from an empty RunQueue")
+        cdef PyObject *strand = PyList_GET_ITEM(self._ring, self._first)
+        Py_INCREF(None)
+        PyList_SET_ITEM(self._ring, self._first, <PyObject *>None)
+        self._first = (self._first + 1) & (self._room - 1)
+        self._count -= 1
+        result = <object>strand
+        Py_DECREF(result)  # the ring's reference: `result` has its own
+        return result
+
+    def clear(self):
+        while self._count:
+            self.popleft()
+
+    def __len__(self):
+        return self._count
+
+    def __iter__(self):
+        return iter([self._ring[(self._first + i) & (self._room - 1)] for i in range(self._count)])
+
+
+cdef inline void _put(list ring, Py_ssize_t place, strand) noexcept:
+    """Put a strand in a free place. None goes out of it, which never dies of that."""
+    Py_INCREF(strand)
+    PyList_SET_ITEM(ring, place, <PyObject *>strand)
+    Py_DECREF(None)
+
+
+cpdef resume(context, coro):
+    """Run a coroutine in its context until it yields, and give what it has yielded."""
+    cdef PyObject *result = NULL
+    PyContext_Enter(context)
+    cdef PySendResult how = PyIter_Send(coro, None, &result)
+    PyContext_Exit(context)
+    if how == PYGEN_ERROR:
+        raise
+    value = <object>result
+    Py_DECREF(value)
+    if how == PYGEN_NEXT:
+        return value
+    raise StopIteration(value)

@@ -1,0 +1,10 @@
+from procession.core.scheduler cimport Parking, Strand
+
+
+cdef class Wait:
+    cdef Parking source
+    cdef object at
+    cdef Strand strand
+    cdef int state
+
+    cdef go(self)

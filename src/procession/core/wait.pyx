@@ -1,0 +1,182 @@
+"""How a coroutine waits: see wait.py, whose compiled twin this is.
+
+An object that Python awaits without a frame of its own: CPython calls `am_send` of its type where
+it has that (3.11), and else `__next__`.
+"""
+
+import warnings
+
+cimport cython
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_INCREF
+
+from procession.core.scheduler cimport Parking, Scheduler, Strand
+
+from procession.core.tokens import ANSWERED as _answered, EMPTY as _empty, PARKED as _parked
+
+cdef extern from *:
+    """
+    static void set_am_send(PyTypeObject *type, void *function) {
+        type->tp_as_async->am_send = (sendfunc)function;
+    }
+    """
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+
+    void set_am_send(PyTypeObject *type, void *function)
+
+cdef object ANSWERED = _answered
+cdef object EMPTY = _empty
+cdef object PARKED = _parked
+
+cdef enum State:
+    FRESH
+    WAITING
+    OVER
+
+
+@cython.final
+@cython.freelist(256)
+cdef class Wait:
+    """One wait: of a coroutine at a Parking, or (`source` is None) of a strand that is parked."""
+
+    @property
+    def __name__(self):
+        return "receive"
+
+    @property
+    def __qualname__(self):
+        return f"{type(self.source).__name__}.receive"
+
+    cdef go(self):
+        """Go on until it waits, and give the trap, or until it is OVER, and give the outcome."""
+        cdef Parking source = self.source
+        cdef Strand strand
+        cdef Scheduler scheduler
+        cdef int state = self.state
+        if state == WAITING:
+            strand = self.strand
+            if strand.parked is not None:  # resumed by somebody else
+                return trap_of(strand)
+            strand.turn = None
+            value = strand.value
+            if source is None:
+                self.state = OVER
+                return value
+        elif state == OVER:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        elif source is None:
+            self.state = WAITING
+            return trap_of(self.strand)
+        else:
+            value = None
+        self.state = OVER  # unless it comes to a wait
+        scheduler = source.scheduler
+        while True:
+            if state != WAITING:
+                turn = None if scheduler.credit > 0 else source.next_turn()
+                value = source.attempt()
+                if value is EMPTY:
+                    strand = scheduler.current
+                    if strand is None:
+                        strand = scheduler.strand()
+                    source.enlist(strand)
+                    strand.parks(source)
+                    self.strand = strand
+                    self.state = WAITING
+                    return trap_of(strand)
+                scheduler.credit -= 1
+                if scheduler.credit < 0 and scheduler.is_turn_over():
+                    strand = self.strand = scheduler.repay(source, value, turn)
+                    self.state = WAITING
+                    return trap_of(strand)
+            value = source.outcome(value)
+            if value is not ANSWERED:
+                return value
+            state = FRESH
+
+    def __await__(self):
+        if self.state == WAITING:
+            raise RuntimeError("coroutine is being awaited already")
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        value = self.go()
+        if self.state == WAITING:
+            return value
+        raise StopIteration(value)
+
+    def send(self, value):
+        """Go on: as `send` of a coroutine."""
+        return self.__next__()
+
+    def throw(self, kind, value=None, traceback=None):
+        """End the wait by an exception: as `throw` of a coroutine."""
+        if isinstance(kind, BaseException):
+            exc = kind
+        elif isinstance(value, BaseException):
+            exc = value
+        else:
+            exc = kind() if value is None else kind(value)
+        if traceback is not None:
+            exc = exc.with_traceback(traceback)
+        if self.state == OVER:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        self.close()
+        raise exc
+
+    def close(self):
+        """End the wait: as `close` of a coroutine."""
+        state, self.state = self.state, OVER
+        if state == WAITING:
+            self.strand.unparks(self.source if self.at is None else self.at)
+
+    def __dealloc__(self):
+        if self.state == WAITING and self.strand is not None:
+            self.strand.unparks(self.source if self.at is None else self.at)
+        elif self.state == FRESH and self.source is not None:
+            warnings.warn(
+                f"coroutine '{type(self.source).__name__}.receive' was never awaited",
+                RuntimeWarning,
+                1,
+            )
+
+
+cdef inline object trap_of(Strand strand):
+    return PARKED if strand.scheduler is not None and strand.scheduler.current is strand else strand.trap
+
+
+cdef PySendResult _am_send(PyObject *wait, PyObject *value, PyObject **result) except PYGEN_ERROR:
+    outcome = (<Wait>wait).go()
+    Py_INCREF(outcome)
+    result[0] = <PyObject *>outcome
+    return PYGEN_NEXT if (<Wait>wait).state == WAITING else PYGEN_RETURN
+
+
+set_am_send(<PyTypeObject *>Wait, <void *>_am_send)
+
+
+def park(Strand strand, at):
+    """Wait until the strand is woken, and return what was handed over: see wait.py."""
+    strand.parks(at)
+    return woken(strand, at)
+
+
+cpdef woken(Strand strand, at):
+    """The same for a strand that is parked already, or was handed something."""
+    cdef Wait self = Wait.__new__(Wait)
+    self.strand = strand
+    self.at = at
+    return self
+
+
+def wait(Parking at):
+    """Do what can be done at `at`, once it can be, and give what came of it."""
+    cdef Wait self = Wait.__new__(Wait)
+    self.source = at
+    return self

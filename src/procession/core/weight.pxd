@@ -1,0 +1,2 @@
+cpdef weigh(payload)
+cpdef weigh_small(payload)
