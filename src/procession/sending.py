@@ -1,16 +1,17 @@
-"""`process.send`, in a module of its own since nothing else is called as often."""
+"""`process.send`, in a module of its own since nothing else is called as often.
+
+It finds the caller, and no more: what sending means is a matter of its kernel. Where the core is
+compiled `sending.pyx` is in the place of this file, and does the same.
+"""
 
 from __future__ import annotations
 
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from procession.core.process import current_process
 from procession.core.text import exact
 from procession.current import current
-
-if TYPE_CHECKING:
-    from procession.core.kernel import Kernel
 
 
 def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
@@ -23,6 +24,7 @@ def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
     me = current_process.get(None)
     if me is None or me.thread != get_ident():  # `current`, without the call: the hottest path
         me = current()
-    kernel: Kernel = me.kernel
-    kernel.send(me, dest, topic if type(topic) is str else exact(topic), payload)
+    if type(topic) is not str:
+        topic = exact(topic)
+    me.kernel.post(me, dest, topic, payload[0] if len(payload) == 1 else payload or None)
     return True

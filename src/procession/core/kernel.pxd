@@ -1,11 +1,11 @@
 cimport cython
 
 from procession.core.mailbox cimport Mailbox
-from procession.core.process cimport Process
+from procession.core.process cimport Process, Router
 from procession.core.scheduler cimport Scheduler
 
 
-cdef class Kernel:
+cdef class Kernel(Router):
     cdef object __weakref__
     cdef object _load
     cdef public object check_declared
@@ -27,5 +27,5 @@ cdef class Kernel:
 
     cpdef exited(self, process, result, error, bint noticed=*)
     cpdef resolve(self, dest)
-    @cython.locals(local=Process)
-    cpdef send(self, caller, dest, topic, tuple values, reply_to=*)
+    @cython.locals(process=Process, mailbox=Mailbox)
+    cpdef post(self, caller, dest, topic, payload, reply_to=*)

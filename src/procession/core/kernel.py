@@ -27,9 +27,9 @@ from procession.core.lane import SystemLane
 from procession.core.name_wait import owner_of, until_restarted
 from procession.core.names import NameRegistry
 from procession.core.order import Importable, SpawnOrder
-from procession.core.payload import INT_MAX, INT_MIN, copy_items, copy_payload
+from procession.core.payload import copy_items, copy_payload
 from procession.core.pid import parse_pid, serial_base
-from procession.core.process import Process, terminated
+from procession.core.process import Process, Router, terminated
 from procession.core.readiness import Readiness
 from procession.core.scheduler import Clock, Scheduler, Strand
 from procession.core.stack import check_stack
@@ -51,7 +51,7 @@ _KEYS = (str, FunctionType, MethodType, partial, Importable)
 """The types of entries by which programs are kept: to compare others may run code of a program."""
 
 
-class Kernel:
+class Kernel(Router):
     """The processes, names and hosts of one node.
 
     What a process does goes through a method that takes it as `caller`, None for what happens
@@ -336,26 +336,33 @@ class Kernel:
         topic: str,
         values: tuple[Any, ...],
         reply_to: ReplyTo | None = None,
+    ) -> None:
+        """Deliver a message: of no payload, of one, or of several as a list."""
+        self.post(caller, dest, topic, values[0] if len(values) == 1 else values or None, reply_to)
+
+    def post(
+        self,
+        caller: Process | None,
+        dest: str,
+        topic: str,
+        payload: Any,
+        reply_to: ReplyTo | None = None,
     ) -> Peer:
         """Deliver a message, or raise and deliver nothing. SEMANTICS 6.1. Gives the receiver."""
         try:
             target = self.processes.get(dest) or self.resolve(dest)
-            if len(values) == 1:
-                payload = values[0]
-                kind = type(payload)
-                # `copy_payload`, without the call, for the two commonest payloads.
-                if not (kind is str and payload.isascii()) and not (
-                    kind is int and INT_MIN <= payload <= INT_MAX
-                ):
-                    payload = copy_payload(payload)
-            else:
-                payload = copy_payload(values) if values else None
+            kind = type(payload)
+            # `copy_payload`, without the call, for the two commonest payloads.
+            if not (kind is int and payload >> 63 in (0, -1)) and not (
+                kind is str and payload.isascii()
+            ):
+                payload = copy_payload(payload)
             sender = None if caller is None else caller.pid
             if isinstance(target, Process):
-                local = target
-                mailbox = local._mailbox
+                process = target
+                mailbox = process._mailbox
                 if mailbox is None:
-                    mailbox = local.mailbox
+                    mailbox = process.mailbox
                 mailbox.deliver(sender, topic, payload, reply_to)
             else:
                 target.mailbox.deliver(sender, topic, payload, reply_to)
@@ -373,7 +380,7 @@ class Kernel:
         if isinstance(dest, str) and dest in self.names.kept:
             timeout = await until_restarted(self.scheduler, self.names, dest, timeout)
         return await PendingCall(self).run(
-            lambda pending: self.send(caller, dest, topic, (payload,), pending), timeout
+            lambda pending: self.post(caller, dest, topic, payload, pending), timeout
         )
 
     async def execute(

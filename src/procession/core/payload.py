@@ -66,7 +66,7 @@ def copy_payload(value: Any, what: str = "payload") -> Any:
     kind = type(value)
     if (
         (kind is str and value.isascii())
-        or (kind is int and INT_MIN <= value <= INT_MAX)
+        or (kind is int and value >> 63 in (0, -1))
         or kind in _FREE
     ):
         return value
@@ -82,7 +82,7 @@ def copy_items(values: tuple[Any, ...], what: str) -> Sequence[Any]:
         kind = type(value)
         if not (
             (kind is str and value.isascii())
-            or (kind is int and INT_MIN <= value <= INT_MAX)
+            or (kind is int and value >> 63 in (0, -1))
             or kind in _FREE
         ):
             break
@@ -120,7 +120,7 @@ def _copy(value: Any, depth: int) -> Any:
             _check_text(value)
         return value
     if kind is int:
-        if not INT_MIN <= value <= INT_MAX:
+        if value >> 63 not in (0, -1):
             raise _Refused(f"an integer of {value.bit_length()} bits; 64 is the limit")
         return value
     if depth >= MAX_DEPTH:
@@ -140,7 +140,7 @@ def _copy_map(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
         kind = type(item)  # the commonest leaves without a call: a fifth of the time
         if not (
             (kind is str and item.isascii())
-            or (kind is int and INT_MIN <= item <= INT_MAX)
+            or (kind is int and item >> 63 in (0, -1))
             or kind in _FREE
         ):
             result[key] = _copy(item, depth)
@@ -168,7 +168,7 @@ def _copy_items(value: Any, depth: int) -> list[Any]:
     return [
         item
         if ((kind := type(item)) is str and item.isascii())
-        or (kind is int and INT_MIN <= item <= INT_MAX)
+        or (kind is int and item >> 63 in (0, -1))
         or kind in _FREE
         else _copy(item, depth)
         for item in value

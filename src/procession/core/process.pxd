@@ -2,12 +2,16 @@ from procession.core.mailbox cimport Mailbox
 from procession.core.scheduler cimport Strand
 
 
+cdef class Router:
+    cpdef post(self, caller, dest, topic, payload, reply_to=*)
+
+
 cdef class Process(Strand):
     cdef object __weakref__
     cdef public Mailbox _mailbox
     cdef public object entry
     cdef public object host
-    cdef public object kernel
+    cdef public Router kernel
     cdef public dict links
     cdef public dict monitoring
     cdef public dict more_watchers

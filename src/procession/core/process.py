@@ -52,6 +52,23 @@ class Program(Protocol):
         """What `process` has to wait for to go on as this program. Raises Error if it cannot."""
 
 
+class Router:
+    """What a process needs of its kernel: see there."""
+
+    __slots__ = ()
+
+    def post(
+        self,
+        caller: Process | None,
+        dest: str,
+        topic: str,
+        payload: Any,
+        reply_to: ReplyTo | None = None,
+    ) -> Peer:
+        """Deliver a message, or raise and deliver nothing."""
+        raise NotImplementedError
+
+
 class Process(Strand):
     """The state of one process that every guest shares. Its ties: see Peer."""
 

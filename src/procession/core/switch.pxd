@@ -13,4 +13,6 @@ cdef class RunQueue:
     cdef int _grow(self) except -1
 
 
-cpdef resume(context, coro)
+cdef running_here()
+
+cpdef resume(strand, context, coro)

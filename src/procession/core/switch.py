@@ -24,6 +24,6 @@ class RunQueue(deque[Any]):
     __slots__ = ()
 
 
-def resume(context: Context, coro: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine in its context until it yields, and give what it has yielded."""
+def resume(strand: object, context: Context, coro: Coroutine[Any, Any, Any]) -> Any:
+    """Run the coroutine of a strand in its context until it yields, and give what it has yielded."""
     return context.run(coro.send, None)

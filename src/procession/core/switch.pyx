@@ -3,6 +3,12 @@
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+cdef extern from *:
+    """
+    static PyObject *entered_context(void) { return PyThreadState_Get()->context; }
+    """
+    PyObject *entered_context()
+
 cdef extern from "Python.h":
     ctypedef enum PySendResult:
         PYGEN_RETURN
@@ -52,9 +58,7 @@ cdef class RunQueue:
         PyList_SET_ITEM(self._ring, self._first, <PyObject *>None)
         self._first = (self._first + 1) & (self._room - 1)
         self._count -= 1
-        result = <object>strand
-        Py_DECREF(result)  # the ring's reference: `result` has its own
-        return result
+        return take(strand)
 
     def clear(self):
         while self._count:
@@ -74,16 +78,38 @@ cdef inline void _put(list ring, Py_ssize_t place, strand) noexcept:
     Py_DECREF(None)
 
 
-cpdef resume(context, coro):
-    """Run a coroutine in its context until it yields, and give what it has yielded."""
+cdef inline take(PyObject *owned):
+    """A reference that is ours."""
+    result = <object>owned
+    Py_DECREF(result)
+    return result
+
+
+# Whose step is under way, and the context that it has entered: neither is owned. Other threads, with
+# nodes of their own, write here too; so what counts is whether this thread is in that context.
+cdef PyObject *running = NULL
+cdef PyObject *running_context = NULL
+
+
+cdef running_here():
+    """The strand whose code is running in this thread, and in its own context; else None."""
+    if running is not NULL and entered_context() is running_context:
+        return <object>running
+    return None
+
+
+cpdef resume(strand, context, coro):
+    """Run the coroutine of a strand in its context until it yields, and give what it has yielded."""
+    global running, running_context
     cdef PyObject *result = NULL
     PyContext_Enter(context)
+    running = <PyObject *>strand
+    running_context = <PyObject *>context
     cdef PySendResult how = PyIter_Send(coro, None, &result)
+    running = NULL
     PyContext_Exit(context)
-    if how == PYGEN_ERROR:
-        raise
-    value = <object>result
-    Py_DECREF(value)
     if how == PYGEN_NEXT:
-        return value
-    raise StopIteration(value)
+        return take(result)
+    if how == PYGEN_RETURN:
+        raise StopIteration(take(result))
+    raise

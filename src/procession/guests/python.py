@@ -105,7 +105,7 @@ class PythonProcess(Process):
             return
         current_tasks[self._loop] = self
         try:
-            trapped = resume(self._context, self._coro)
+            trapped = resume(self, self._context, self._coro)
         except StopIteration as end:
             self.end(end.value, self._failure)
         except BaseException as exc:

@@ -75,20 +75,20 @@ class GuardedKernel(Kernel):
             rules.check_start(caller, entry, None, None)
         return super().upgrade(caller, entry, args)
 
-    def send(
+    def post(
         self,
         caller: Process | None,
         dest: str,
         topic: str,
-        values: tuple[Any, ...],
+        payload: Any,
         reply_to: ReplyTo | None = None,
     ) -> Peer:
         """Deliver a message."""
         if caller is not None:
             self.check_send(caller, dest)
             if reply_to is not None and topic == START_CHILD:
-                dest = self._check_child(caller, dest, *values)
-        return Kernel.send(self, caller, dest, topic, values, reply_to)
+                dest = self._check_child(caller, dest, payload)
+        return Kernel.post(self, caller, dest, topic, payload, reply_to)
 
     async def call(
         self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None

@@ -170,7 +170,7 @@ class Functions(SendFunctions):
         try:
             for topic, payload in payloads:
                 # Not by a verb that has permissions of its own: it is a part of the spawn.
-                Kernel.send(kernel, me, process.pid, topic, (payload,))
+                Kernel.post(kernel, me, process.pid, topic, payload)
         except BaseException:  # what could not be known before, such as a full link
             Kernel.take_back(kernel, me, process)
             raise
