@@ -1,3 +1,4 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """`process.send`: see sending.py, whose compiled twin this is."""
 
 from procession.core.process cimport Process
@@ -9,7 +10,10 @@ from procession.current import current as _current
 cdef object current = _current
 
 
-def send(dest, topic, /, *payload):
+cdef object NOT_GIVEN = object()
+
+
+def send(dest, topic, /, payload=NOT_GIVEN, *more):
     """Send a message: no payload arrives as None, one as itself, several as a list.
 
     Never waits. The payload is copied. Order is kept from one sender to one receiver. Raises
@@ -24,5 +28,9 @@ def send(dest, topic, /, *payload):
         me = <Process>running
     if type(topic) is not str:
         topic = exact(topic)
-    me.kernel.post(me, dest, topic, payload[0] if len(payload) == 1 else payload or None)
+    if payload is NOT_GIVEN:
+        payload = None
+    elif more:
+        payload = (payload, *more)
+    me.kernel.post(me, dest, topic, payload)
     return True

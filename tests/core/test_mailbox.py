@@ -25,14 +25,17 @@ class Receiver(Waiter):
         self.channel = self.parked = channel
         channel.enlist(self)
 
-    def offer(self, value, at, turn=None):
+    def offer(self, value, at, turn=None, order=0):
         if self.parked is not at:
             return False
-        self.got, self.turn, self.parked = value, turn, None
+        self.got, self.turn, self.order, self.parked = value, turn, order, None
         return True
 
     def give_back(self):
-        self.channel.restore(self.got, self.turn)
+        if self.order:
+            self.channel.take_back(self.got, self.turn, self.order)
+        else:
+            self.channel.restore(self.got, self.turn)
 
 
 class Caller:

@@ -1,9 +1,10 @@
 from procession.core.scheduler cimport Parking, Scheduler, Strand, Waiter
+from procession.core.wait cimport Receiving, wait
 
 cdef object CLOSED, EMPTY
 
 
-cdef class ReceiveChannel(Parking):
+cdef class ReceiveChannel(Receiving):
     cdef object __weakref__
     cdef public object _buffer
     cdef public object _decode
@@ -14,7 +15,7 @@ cdef class ReceiveChannel(Parking):
     cdef public bint closed
 
     cpdef push(self, value)
-    cpdef bint hand(self, value, turn) except -1
+    cpdef bint hand(self, value, turn, long long order=*) except -1
     cpdef enlist_arm(self, Waiter waiter)
     cpdef bint has_receiver(self) except -1
     cpdef bint has_sender(self) except -1

@@ -28,7 +28,7 @@ from procession.core.case import ReceiveCase, SendCase, send_on_closed
 from procession.core.errors import ChannelClosed
 from procession.core.scheduler import Parking
 from procession.core.tokens import CLOSED, EMPTY
-from procession.core.wait import wait
+from procession.core.wait import Receiving, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -42,7 +42,7 @@ turns = count(1)
 """Numbers the values that leave channels, so that those that come back find their order again."""
 
 
-class ReceiveChannel(Parking, Generic[T]):
+class ReceiveChannel(Receiving[T], Generic[T]):
     """The receiving side of a channel: what `listen`, `inbox`, `events` and `after` give."""
 
     __slots__ = (
@@ -71,13 +71,6 @@ class ReceiveChannel(Parking, Generic[T]):
     @classmethod
     def __class_getitem__(cls, item: Any) -> GenericAlias:
         return GenericAlias(cls, item)
-
-    def receive(self) -> Coroutine[Any, Any, T]:
-        """The next value. Waits until there is one.
-
-        Raises ChannelClosed, again and again, once the channel is closed and drained.
-        """
-        return wait(self)
 
     def case_receive(self) -> ReceiveCase[T]:
         """This channel's receive as a case of a select. The bare channel means the same."""
@@ -137,13 +130,13 @@ class ReceiveChannel(Parking, Generic[T]):
                 self._buffer = deque()
             self._buffer.append(value)
 
-    def hand(self, value: Any, turn: Any) -> bool:
+    def hand(self, value: Any, turn: Any, order: int = 0) -> bool:
         """Give a value to the receiver that has waited longest; False if nobody waits.
 
         Those that wait no longer are taken off.
         """
         while (receiver := self._receiver) is not None:
-            took = receiver.offer(value, self, turn)
+            took = receiver.offer(value, self, turn, order)
             if self._receiver is receiver:  # the arm of a select has left by itself
                 self._drop_first()
             if took:

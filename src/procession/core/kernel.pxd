@@ -28,4 +28,4 @@ cdef class Kernel(Router):
     cpdef exited(self, process, result, error, bint noticed=*)
     cpdef resolve(self, dest)
     @cython.locals(process=Process, mailbox=Mailbox)
-    cpdef post(self, caller, dest, topic, payload, reply_to=*)
+    cpdef post(self, Process caller, dest, topic, payload, reply_to=*)

@@ -350,7 +350,9 @@ class Kernel(Router):
     ) -> Peer:
         """Deliver a message, or raise and deliver nothing. SEMANTICS 6.1. Gives the receiver."""
         try:
-            target = self.processes.get(dest) or self.resolve(dest)
+            target = self.processes.get(dest)
+            if target is None:
+                target = self.resolve(dest)
             kind = type(payload)
             # `copy_payload`, without the call, for the two commonest payloads.
             if not (kind is int and payload >> 63 in (0, -1)) and not (

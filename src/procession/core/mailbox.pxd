@@ -10,12 +10,13 @@ cdef class _MailboxChannel(ReceiveChannel):
     cdef public Mailbox _mailbox
     cdef public bint as_messages
     cdef public bint detached
+    cdef public object topic
 
     cpdef opened(self, letter)
+    cpdef letter_of(self, value, sender, long long order)
 
 
 cdef class TopicChannel(_MailboxChannel):
-    cdef public object topic
     cdef public bint messages
     cdef public object payload_type
 
@@ -41,5 +42,5 @@ cdef class Mailbox:
     cdef public object owed
     cdef object _detached
 
-    @cython.locals(channel=_MailboxChannel, receiver=Waiter, arrival=cython.longlong)
+    @cython.locals(channel=_MailboxChannel, receiver=Waiter, arrival=cython.longlong, order=cython.longlong)
     cpdef deliver(self, sender, topic, payload, reply_to=*, bint accepted=*)

@@ -52,7 +52,10 @@ class _MailboxChannel(ReceiveChannel[T]):
     Letters are in the order in which they came, also those that were given back.
     """
 
-    __slots__ = ("_mailbox", "as_messages", "detached")
+    __slots__ = ("_mailbox", "as_messages", "detached", "topic")
+
+    topic: str
+    """All messages in it are of this one, unless it keeps them `as_messages`."""
 
     def __init__(
         self,
@@ -87,6 +90,17 @@ class _MailboxChannel(ReceiveChannel[T]):
         _, sender, topic, payload, reply_to, _ = letter
         return Message(sender, topic, payload, reply_to) if self.as_messages else payload
 
+    def letter_of(self, value: Any, sender: str | None, order: int) -> Letter:
+        """The letter of what was handed over without one."""
+        if self.as_messages:
+            return (order, value.sender, value.topic, value.payload, value._reply_to, 0)
+        return (order, sender, self.topic, value, None, 0)
+
+    def take_back(self, value: Any, sender: str | None, order: int) -> None:
+        """Put back, where it was, what its receiver could not use, and had without its letter."""
+        if value is not CLOSED:
+            self.restore(value, self.letter_of(value, sender, order))
+
     def restore(self, value: Any, turn: Any = None) -> None:
         """Put back, where it was, a letter whose receiver could not use it."""
         if value is CLOSED:
@@ -105,7 +119,7 @@ class _MailboxChannel(ReceiveChannel[T]):
 class TopicChannel(_MailboxChannel[Any]):
     """The messages of one topic."""
 
-    __slots__ = ("messages", "payload_type", "topic")
+    __slots__ = ("messages", "payload_type")
 
     def __init__(
         self, scheduler: Scheduler, mailbox: Mailbox, topic: str, messages: bool, payload_type: Any
@@ -228,18 +242,20 @@ class Mailbox:
             receiver = channel._receiver
             if receiver is not None:  # `hand`, without the call: this is the hottest path
                 self._arrivals = arrival = self._arrivals + 1
-                letter = (arrival, sender, topic, payload, reply_to, 0)
-                value = (
-                    Message(sender, topic, payload, reply_to) if channel.as_messages else payload
-                )
-                if receiver.offer(value, channel, letter):
+                value, order = payload, arrival
+                turn: Any = sender
+                if channel.as_messages:
+                    value = Message(sender, topic, payload, reply_to)
+                elif reply_to is not None:  # then only a letter can keep it
+                    turn, order = (arrival, sender, topic, payload, reply_to, 0), 0
+                if receiver.offer(value, channel, turn, order):
                     if channel._receiver is receiver:
-                        if channel._more_receivers:
-                            channel._drop_first()
-                        else:
+                        if channel._more_receivers is None:
                             channel._receiver = None
+                        else:
+                            channel._drop_first()
                     return
-                if channel.hand(value, letter):
+                if channel.hand(value, turn, order):
                     return
         arrival = self._arrivals + 1
         if arrival > self._fit_until and not accepted:

@@ -2,4 +2,4 @@ cdef class Message:
     cdef public object sender
     cdef public object topic
     cdef public object payload
-    cdef object _reply_to
+    cdef public object _reply_to

@@ -3,7 +3,7 @@ from procession.core.scheduler cimport Strand
 
 
 cdef class Router:
-    cpdef post(self, caller, dest, topic, payload, reply_to=*)
+    cpdef post(self, Process caller, dest, topic, payload, reply_to=*)
 
 
 cdef class Process(Strand):

@@ -98,7 +98,8 @@ class Process(Strand):
         self.scheduler = kernel.scheduler  # as Strand does, without the call
         self.value = None
         self.parked = None
-        self.turn = 0
+        self.turn = None
+        self.order = 0
         self.kernel = kernel
         self.host = host
         self.pid = pid

@@ -14,10 +14,11 @@ cdef class Parking:
     cpdef outcome(self, value)
     cpdef withdraw(self, strand)
     cpdef restore(self, value, turn=*)
+    cpdef take_back(self, value, sender, long long order)
 
 
 cdef class Waiter:
-    cpdef bint offer(self, value, at, turn=*) except -1
+    cpdef bint offer(self, value, at, turn=*, long long order=*) except -1
     cpdef bint waits_at(self, at) except -1
 
 
@@ -26,6 +27,7 @@ cdef class Strand(Waiter):
     cdef public object value
     cdef public object parked
     cdef public object turn
+    cdef public long long order
 
     cpdef step(self)
     cpdef wake(self, value)

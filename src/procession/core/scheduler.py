@@ -79,16 +79,21 @@ class Parking:
         """
         raise NotImplementedError
 
+    def take_back(self, value: Any, sender: str | None, order: int) -> None:
+        """The same for a message whose sender and number stand for its turn: see Mailbox."""
+        raise NotImplementedError
+
 
 class Waiter:
     """Who waits at a channel: a strand, or one arm of a select."""
 
     __slots__ = ()
 
-    def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
+    def offer(self, value: Any, at: Any, turn: Any = None, order: int = 0) -> bool:
         """End the wait at `at` with a value; False if it waits there no longer.
 
-        If it raises, the wait goes on.
+        If it raises, the wait goes on. `turn` and `order` say where the value belongs if it comes
+        back: see `Parking.restore` and, for an order, `Parking.take_back`.
         """
         raise NotImplementedError
 
@@ -113,7 +118,7 @@ _LOOKS_PER_TURN = 256  # for a clock that stands still, as a simulation's does d
 class Strand(Waiter):
     """One line of execution that the scheduler can resume."""
 
-    __slots__ = ("parked", "scheduler", "turn", "value")
+    __slots__ = ("order", "parked", "scheduler", "turn", "value")
 
     trap: ClassVar[Any] = PARKED
     """What the coroutine yields that waits."""
@@ -122,7 +127,8 @@ class Strand(Waiter):
         self.scheduler = scheduler
         self.value: Any = None
         self.parked: Any = None
-        self.turn: Any = None  # of the value that was handed over: see ReceiveChannel.restore
+        self.turn: Any = None  # of the value that was handed over, as `order`: see `offer`
+        self.order = 0
 
     def step(self) -> bool | None:
         """Run until the next wait or the end; True if it was interrupted: the slice is over."""
@@ -132,7 +138,7 @@ class Strand(Waiter):
         """Its step has raised. Ends the process that it belongs to; one of the runtime has none."""
         raise exc
 
-    def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
+    def offer(self, value: Any, at: Any, turn: Any = None, order: int = 0) -> bool:
         """Make the strand ready with a value, if it waits at `at`."""
         if self.parked is not at:
             return False
@@ -140,6 +146,7 @@ class Strand(Waiter):
         try:
             self.value = value
             self.turn = turn
+            self.order = order
             self.parked = None
             scheduler.ready.append(self)
             if not scheduler.awake:
@@ -168,6 +175,8 @@ class Strand(Waiter):
         if at is not None:
             if waits or self.value is NOTHING:
                 at.withdraw(self)
+            elif self.order:
+                at.take_back(self.value, self.turn, self.order)
             else:
                 at.restore(self.value, self.turn)
 

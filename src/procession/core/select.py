@@ -64,9 +64,11 @@ class _Arm(Waiter):
         """None of the arms does once one of them has won."""
         return self.selecting.strand.parked is self.selecting
 
-    def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
+    def offer(self, value: Any, at: Any, turn: Any = None, order: int = 0) -> bool:
         """The case can go on, unless another one of the select has."""
         selecting = self.selecting
+        if order:
+            turn = at.letter_of(value, turn, order)
         if not selecting.strand.offer((self.case, value), selecting, turn):
             return False
         selecting.withdraw()

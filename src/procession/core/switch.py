@@ -25,5 +25,5 @@ class RunQueue(deque[Any]):
 
 
 def resume(strand: object, context: Context, coro: Coroutine[Any, Any, Any]) -> Any:
-    """Run the coroutine of a strand in its context until it yields, and give what it has yielded."""
+    """Run the coroutine of a strand, in its context, until it yields; give what it has yielded."""
     return context.run(coro.send, None)

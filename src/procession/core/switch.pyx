@@ -1,3 +1,4 @@
+# cython: binding=False
 """How the machine goes from one strand to the next: see switch.py, whose compiled twin this is."""
 
 from cpython.object cimport PyObject

@@ -8,3 +8,10 @@ cdef class Wait:
     cdef int state
 
     cdef go(self)
+
+
+cpdef wait(Parking at)
+
+
+cdef class Receiving(Parking):
+    pass

@@ -7,14 +7,17 @@ Mechanism and no rules: these are those of where it waits, see Parking. Where th
 from __future__ import annotations
 
 from types import coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from procession.core.scheduler import Parking
 from procession.core.tokens import ANSWERED, EMPTY, NOTHING, PARKED
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
 
-    from procession.core.scheduler import Parking, Strand
+    from procession.core.scheduler import Strand
+
+T = TypeVar("T")
 
 
 class _Trap:
@@ -55,7 +58,6 @@ async def woken(strand: Strand, at: Any) -> Any:
     except BaseException:
         strand.unparks(at)
         raise
-    strand.turn = None  # what it keeps is freed while it is still at hand: a tenth of a hop
     return strand.value
 
 
@@ -82,7 +84,6 @@ async def wait(at: Parking) -> Any:
                 except BaseException:
                     strand.unparks(at)
                     raise
-                strand.turn = None
                 value = strand.value
         else:
             scheduler.credit -= 1
@@ -91,3 +92,20 @@ async def wait(at: Parking) -> Any:
         value = at.outcome(value)
         if value is not ANSWERED:
             return value
+
+
+class Receiving(Parking, Generic[T]):
+    """A Parking where one waits to receive."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def receive(self) -> Coroutine[Any, Any, T]:
+            """The next value. Waits until there is one.
+
+            Raises ChannelClosed, again and again, once the channel is closed and drained.
+            """
+
+    else:
+        receive = wait

@@ -1,3 +1,4 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """How a coroutine waits: see wait.py, whose compiled twin this is.
 
 An object that Python awaits without a frame of its own: CPython calls `am_send` of its type where
@@ -12,7 +13,7 @@ from cpython.ref cimport Py_INCREF
 
 from procession.core.scheduler cimport Parking, Scheduler, Strand
 
-from procession.core.tokens import ANSWERED as _answered, EMPTY as _empty, PARKED as _parked
+from procession.core.tokens import ANSWERED as _answered, EMPTY as _empty, NOTHING as _nothing, PARKED as _parked
 
 cdef extern from *:
     """
@@ -29,6 +30,7 @@ cdef extern from *:
 
 cdef object ANSWERED = _answered
 cdef object EMPTY = _empty
+cdef object NOTHING = _nothing
 cdef object PARKED = _parked
 
 cdef enum State:
@@ -60,7 +62,6 @@ cdef class Wait:
             strand = self.strand
             if strand.parked is not None:  # resumed by somebody else
                 return trap_of(strand)
-            strand.turn = None
             value = strand.value
             if source is None:
                 self.state = OVER
@@ -83,10 +84,14 @@ cdef class Wait:
                     if strand is None:
                         strand = scheduler.strand()
                     source.enlist(strand)
-                    strand.parks(source)
                     self.strand = strand
                     self.state = WAITING
-                    return trap_of(strand)
+                    if strand is not scheduler.current:
+                        strand.parks(source)
+                        return strand.trap
+                    strand.value = NOTHING  # `parks`, without the call
+                    strand.parked = source
+                    return PARKED
                 scheduler.credit -= 1
                 if scheduler.credit < 0 and scheduler.is_turn_over():
                     strand = self.strand = scheduler.repay(source, value, turn)
@@ -175,8 +180,19 @@ cpdef woken(Strand strand, at):
     return self
 
 
-def wait(Parking at):
+cpdef wait(Parking at):
     """Do what can be done at `at`, once it can be, and give what came of it."""
     cdef Wait self = Wait.__new__(Wait)
     self.source = at
     return self
+
+
+cdef class Receiving(Parking):
+    """A Parking where one waits to receive."""
+
+    def receive(self):
+        """The next value. Waits until there is one.
+
+        Raises ChannelClosed, again and again, once the channel is closed and drained.
+        """
+        return wait(self)

@@ -32,7 +32,7 @@ class TaskStrand(Strand):
         trap._asyncio_future_blocking = True
         trap._cancel_message = _TRAP  # type: ignore[attr-defined]
 
-    def offer(self, value: Any, at: Any, turn: Any = None) -> bool:
+    def offer(self, value: Any, at: Any, turn: Any = None, order: int = 0) -> bool:
         """Make the task ready. It may have been cancelled meanwhile: then the value goes back."""
         if self.parked is not at:
             return False
@@ -40,6 +40,7 @@ class TaskStrand(Strand):
         try:
             self.value = value
             self.turn = turn
+            self.order = order
             self.parked = None
             if not self.trap.done():
                 self.trap.set_result(None)

@@ -51,9 +51,9 @@ _LOOP_FILES = frozenset(
 _PASSABLE = frozenset(
     function.__code__
     for function in (
-        Kernel.send,
+        Kernel.post,
         Kernel.spawn,
-        GuardedKernel.send,
+        GuardedKernel.post,
         GuardedKernel.spawn,
         face.send,
         face.spawn,
@@ -64,6 +64,7 @@ _PASSABLE = frozenset(
         ending.ends_later,
         ending.refuse,
     )
+    if hasattr(function, "__code__")  # what is compiled has no frames
 )
 _PASSABLE_FILES = frozenset((copy_payload.__code__.co_filename, failure.__file__))
 """These copy or describe before they change anything, and that may be to run code of the process,

@@ -70,6 +70,7 @@ class LuaProcess(LuaBody, Process):
         "unlistened",
         "upgradable",
         "wait",
+        "waited_at",
     )
 
     def __init__(
@@ -396,6 +397,7 @@ class LuaStrand(LuaBody, Strand):
         "step_limit",
         "taken",
         "wait",
+        "waited_at",
     )
 
     def __init__(self, owner: LuaProcess) -> None:

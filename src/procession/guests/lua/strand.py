@@ -57,6 +57,8 @@ class LuaBody(Answered):
     """Its address, for the guard."""
     chain_before: int
     """How long the chain of running coroutines was when this one was resumed: see `Chain`."""
+    waited_at: Any
+    """The channel at which it has waited last."""
     wait: Any
     """None: for a channel. ANSWER. Or the coroutine of the core that it waits for."""
     computed: float
@@ -93,7 +95,7 @@ class LuaBody(Answered):
         answer: tuple[Any, ...] | None
         if wait is None:
             value = self.value
-            self.turn = None  # what it was handed is no longer to be given back: see `drop`
+            self.turn, self.order = None, 0  # no longer to be given back: see `drop`
             answer = (True, value) if type(value) in WITHOUT_MEMORY else self.received(value)
         elif wait is ANSWER:
             answer = self.value
@@ -155,7 +157,7 @@ class LuaBody(Answered):
             else:
                 trapped.enlist(self)
             self.value = NOTHING
-            self.parked = trapped
+            self.parked = self.waited_at = trapped
             return None
 
     def _is_out_of_credit(self, answer: tuple[Any, ...]) -> bool:
@@ -337,8 +339,10 @@ class LuaBody(Answered):
             if self.parked is not None:
                 self.parked.withdraw(self)
                 self.parked = None
+            elif self.order:  # it was handed a message, and has not run
+                self.waited_at.take_back(self.value, self.turn, self.order)
             elif type(self.turn) is tuple:
-                self.process.mailbox.restore(self.turn)  # it was handed a letter, and has not run
+                self.process.mailbox.restore(self.turn)
         elif wait is ANSWER:
             self._drop_answer(self.value)
         else:
