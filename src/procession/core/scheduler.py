@@ -143,17 +143,13 @@ class Strand(Waiter):
         if self.parked is not at:
             return False
         scheduler = self.scheduler
-        try:
-            self.value = value
-            self.turn = turn
-            self.order = order
-            self.parked = None
-            scheduler.ready.append(self)
-            if not scheduler.awake:
-                scheduler.rouse()
-        except BaseException:
-            self.parked = at
-            raise
+        scheduler.ready.append(self)  # passed over, while it is parked
+        if not scheduler.awake:
+            scheduler.rouse()
+        self.value = value
+        self.turn = turn
+        self.order = order
+        self.parked = None
         return True
 
     def waits_at(self, at: Any) -> bool:

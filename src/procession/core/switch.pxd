@@ -15,4 +15,4 @@ cdef class RunQueue:
 
 cdef running_here()
 
-cpdef resume(strand, context, coro)
+cpdef resume(strand, context, coro, tasks, loop)

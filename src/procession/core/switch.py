@@ -24,6 +24,12 @@ class RunQueue(deque[Any]):
     __slots__ = ()
 
 
-def resume(strand: object, context: Context, coro: Coroutine[Any, Any, Any]) -> Any:
-    """Run the coroutine of a strand, in its context, until it yields; give what it has yielded."""
+def resume(
+    strand: object, context: Context, coro: Coroutine[Any, Any, Any], tasks: dict[Any, Any], loop: Any
+) -> Any:
+    """Run the coroutine of a strand, in its context, until it yields; give what it has yielded.
+
+    Meanwhile the strand is the task of the loop, in the table of `tasks`.
+    """
+    tasks[loop] = strand
     return context.run(coro.send, None)

@@ -16,6 +16,8 @@ cdef extern from "Python.h":
         PYGEN_ERROR
         PYGEN_NEXT
 
+    bint PyDict_CheckExact(object tasks)
+    int PyDict_SetItem(object tasks, object loop, object task) except -1
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
     PySendResult PyIter_Send(object coro, object value, PyObject **result)
@@ -99,10 +101,14 @@ cdef running_here():
     return None
 
 
-cpdef resume(strand, context, coro):
-    """Run the coroutine of a strand in its context until it yields, and give what it has yielded."""
+cpdef resume(strand, context, coro, tasks, loop):
+    """Run the coroutine of a strand, in its context, until it yields; give what it has yielded."""
     global running, running_context
     cdef PyObject *result = NULL
+    if PyDict_CheckExact(tasks):
+        PyDict_SetItem(tasks, loop, strand)
+    else:
+        tasks[loop] = strand
     PyContext_Enter(context)
     running = <PyObject *>strand
     running_context = <PyObject *>context

@@ -1,4 +1,4 @@
-# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: binding=False, always_allow_keywords=False, embedsignature=True, embedsignature.format=clinic
 """How a coroutine waits: see wait.py, whose compiled twin this is.
 
 An object that Python awaits without a frame of its own: CPython calls `am_send` of its type where

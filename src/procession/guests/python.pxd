@@ -3,7 +3,7 @@ cimport cython
 from procession.core.process cimport Process
 from procession.core.switch cimport resume
 
-cdef object NOTHING, PARKED
+cdef object NOTHING, PARKED, current_tasks
 
 
 cdef class PythonProcess(Process):

@@ -103,9 +103,8 @@ class PythonProcess(Process):
         if self._detour:
             self._take_detour()
             return
-        current_tasks[self._loop] = self
         try:
-            trapped = resume(self, self._context, self._coro)
+            trapped = resume(self, self._context, self._coro, current_tasks, self._loop)
         except StopIteration as end:
             self.end(end.value, self._failure)
         except BaseException as exc:
