@@ -31,6 +31,9 @@ class Receiver(Waiter):
         self.got, self.turn, self.order, self.parked = value, turn, order, None
         return True
 
+    def waits_at(self, at):
+        return self.parked is at
+
     def give_back(self):
         if self.order:
             self.channel.take_back(self.got, self.turn, self.order)

@@ -486,7 +486,7 @@ def test_an_exception_in_the_last_ready_strand_leaves_the_scheduler_asleep(bench
 # -- the system lane ---------------------------------------------------------------------------
 
 
-class Victim:
+class Victim(Strand):
     """All that the lane knows of a process."""
 
     def __init__(self, log, name, fails=False):

@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from collections import deque
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from procession.core.alarm import Ticker, Timer
 from procession.core.errors import ChannelClosed
 from procession.core.scheduler import Scheduler
+from procession.core.switch import RunQueue
 from procession.core.timers import TimerQueue
 from procession.core.tokens import EMPTY
 
@@ -149,7 +149,7 @@ class Bench:
     def __init__(self):
         self.clock = HandClock()
         self.scheduler = Scheduler(
-            self.clock, deque(), lambda: None, lambda: pytest.fail("nobody is running")
+            self.clock, RunQueue(), lambda: None, lambda: pytest.fail("nobody is running")
         )
 
     def advance(self, seconds):

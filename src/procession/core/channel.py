@@ -254,7 +254,7 @@ class Channel(ReceiveChannel[T]):
         """The next value without waiting, or EMPTY, or CLOSED."""
         sending = self._first_sender() if self._senders else None
         if sending is None:
-            return super().attempt()
+            return ReceiveChannel.attempt(self)
         buffer = self._buffer
         if not buffer:
             value = sending.value
@@ -269,7 +269,7 @@ class Channel(ReceiveChannel[T]):
                 if sending.waits_at(self) and len(buffer) > buffered:
                     buffer.pop()
                 raise
-        return super().attempt()
+        return ReceiveChannel.attempt(self)
 
     def _settle(self, sending: SendWaiter, outcome: Any) -> None:
         """Tell the first sender that its value was taken (None) or that the channel is CLOSED."""
