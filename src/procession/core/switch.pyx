@@ -7,8 +7,10 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 cdef extern from *:
     """
     static PyObject *entered_context(void) { return PyThreadState_Get()->context; }
+    static int raise_pending(void) { return -1; }
     """
     PyObject *entered_context()
+    int raise_pending() except -1  # what C has set: `raise` would look for what is being handled
 
 cdef extern from "Python.h":
     ctypedef enum PySendResult:
@@ -119,4 +121,4 @@ cpdef resume(strand, context, coro, tasks, loop):
         return take(result)
     if how == PYGEN_RETURN:
         raise StopIteration(take(result))
-    raise
+    raise_pending()
