@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from procession.core.errors import Invalid
 
@@ -25,6 +26,7 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _WHOLE = re.compile(rf"[+-]?(?:{_PART.pattern})+")
 
 
+@lru_cache(1024)  # a program writes few of them, but waits often
 def parse_duration(text: str) -> float:
     """The seconds that a duration string stands for. Raises Invalid."""
     if len(text) > 100 or not _WHOLE.fullmatch(text):

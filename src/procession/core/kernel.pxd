@@ -1,5 +1,7 @@
 cimport cython
 
+from procession.core cimport links
+from procession.core.host cimport Host
 from procession.core.mailbox cimport Mailbox
 from procession.core.process cimport Process, Router
 from procession.core.scheduler cimport Scheduler
@@ -12,7 +14,6 @@ cdef class Kernel(Router):
     cdef public dict programs
     cdef public dict functions
     cdef object _wall
-    cdef public Scheduler scheduler
     cdef public dict processes
     cdef public dict hosts
     cdef public object names
@@ -25,7 +26,13 @@ cdef class Kernel(Router):
     cdef public Py_ssize_t late_replies
     cdef public object lane
 
-    cpdef exited(self, process, result, error, bint noticed=*)
+    @cython.locals(process=Process, scheduler=Scheduler)
+    cpdef Process _spawn_here(
+        self, Process caller, program, Host host, args, bint linked, bint monitored, name, keeper,
+        heritage
+    )
+    @cython.locals(host=Host)
+    cpdef exited(self, Process process, result, error, bint noticed=*)
     cpdef resolve(self, dest)
     @cython.locals(process=Process, mailbox=Mailbox)
     cpdef post(self, Process caller, dest, topic, payload, reply_to=*)

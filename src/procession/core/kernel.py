@@ -38,7 +38,7 @@ from procession.core.text import exact
 from procession.core.user_code import call_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from procession.core.exchange import Exchange
     from procession.core.host import Host
@@ -128,7 +128,6 @@ class Kernel(Router):
             if keeper is None and caller is not None:
                 keeper = caller.pid
             self.names.check_free(name, keeper)
-        process: Peer | None = None
         if host.pool is not None:
             process = self._spawn_away(
                 host,
@@ -143,46 +142,61 @@ class Kernel(Router):
                     keeper,
                 ),
             )
-        if process is None:
-            try:
-                program = (self.functions if to_execute else self.programs)[entry]
-            except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
-                program = None
-            if program is None:  # not in the handler: the KeyError is no part of what load raises
-                program = self._load_program(entry, to_execute)
-            if host.population >= host.room:
-                host.refuse()
-            copies = copy_items(args, "arguments") if args else args
-            scheduler = self.scheduler
-            if name is not None or heritage is not None or not scheduler.awake:
-                check_stack()  # else nothing below nests deeper than `start`
-            serial = next(self._serial)
-            if serial > 0xFFFF:  # `hex` is twice as fast as a format that pads
-                pid = f"{host.pid_prefix}{hex(serial)}}}"
-            else:
-                pid = f"{host.pid_prefix}0x{serial:05x}}}"
-            started = program.start(self, host, pid, copies)
-            try:
-                self.processes[pid] = process = started
-                host.population += 1
-                scheduler.ready.append(started)
-                if not scheduler.awake:
-                    scheduler.rouse()
-                if heritage is not None or name is not None:
-                    self._introduce(started, name, keeper, heritage)
+            if process is not None:
                 if monitored and caller is not None:
-                    links.monitor(caller, started)
+                    links.monitor(caller, process)
                 if linked and caller is not None:
-                    links.link(caller, started)
-            except BaseException:
-                self.take_back(caller, started)
-                raise
-            return started
-        if caller is not None:
-            if monitored:
+                    links.link(caller, process)
+                return process
+        try:
+            program = (self.functions if to_execute else self.programs)[entry]
+        except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
+            program = None
+        if program is None:  # not in the handler: the KeyError is no part of what load raises
+            program = self._load_program(entry, to_execute)
+        copies = copy_items(args, "arguments") if args else args
+        return self._spawn_here(
+            caller, program, host, copies, linked, monitored, name, keeper, heritage
+        )
+
+    def _spawn_here(
+        self,
+        caller: Process | None,
+        program: Program,
+        host: Host,
+        args: Sequence[Any],
+        linked: bool,
+        monitored: bool,
+        name: str | None,
+        keeper: str | None,
+        heritage: dict[str, Any] | None,
+    ) -> Process:
+        if host.population >= host.room:
+            host.refuse()
+        scheduler = self.scheduler
+        if name is not None or heritage is not None or not scheduler.awake:
+            check_stack()  # else nothing below nests deeper than `start`
+        serial = next(self._serial)
+        if serial > 0xFFFF:  # `hex` is twice as fast as a format that pads
+            pid = f"{host.pid_prefix}{hex(serial)}}}"
+        else:
+            pid = f"{host.pid_prefix}0x{serial:05x}}}"
+        process = program.start(self, host, pid, args)
+        try:
+            self.processes[pid] = process
+            host.population += 1
+            scheduler.ready.append(process)
+            if not scheduler.awake:
+                scheduler.rouse()
+            if heritage is not None or name is not None:
+                self._introduce(process, name, keeper, heritage)
+            if monitored and caller is not None:
                 links.monitor(caller, process)
-            if linked:
+            if linked and caller is not None:
                 links.link(caller, process)
+        except BaseException:
+            self.take_back(caller, process)
+            raise
         return process
 
     def take_back(self, parent: Process | None, child: Peer) -> None:

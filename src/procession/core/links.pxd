@@ -1,4 +1,3 @@
-cimport cython
-
 cpdef monitor(process, target)
+cpdef link(one, other)
 cpdef bint sever(process, exit) except -1

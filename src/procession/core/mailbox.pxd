@@ -1,9 +1,11 @@
 cimport cython
 
 from procession.core.channel cimport ReceiveChannel
+from procession.core.events cimport Events
+from procession.core.host cimport Host
 from procession.core.scheduler cimport Scheduler, Waiter
 
-cdef object CLOSED, EMPTY
+cdef object CLOSED, EMPTY, SMALL, WEIGHTLESS
 
 
 cdef class _MailboxChannel(ReceiveChannel):
@@ -27,16 +29,16 @@ cdef class Inbox(_MailboxChannel):
 
 cdef class Mailbox:
     cdef Scheduler _scheduler
-    cdef public object host
+    cdef public Host host
     cdef long long _arrivals
     cdef object _weigh
     cdef Py_ssize_t _light
     cdef long long _fit_until
-    cdef public object weight
+    cdef public Py_ssize_t weight
     cdef public dict topics
     cdef public object pending
     cdef public Inbox inbox_channel
-    cdef public object events_channel
+    cdef public Events events_channel
     cdef public bint events_wanted
     cdef public bint closed
     cdef public object owed

@@ -68,6 +68,12 @@ class Router:
         """Deliver a message, or raise and deliver nothing."""
         raise NotImplementedError
 
+    def exited(
+        self, process: Process, result: Any, error: Error | None, noticed: bool = False
+    ) -> None:
+        """A guest reports that a process has ended."""
+        raise NotImplementedError
+
 
 class Process(Strand):
     """The state of one process that every guest shares. Its ties: see Peer."""
@@ -95,7 +101,11 @@ class Process(Strand):
     """Whether it can start entries of the manifest only, and no code by its name. SEMANTICS 14.3"""
 
     def __init__(self, kernel: Kernel, host: Host, pid: str, program: Program) -> None:
-        self.scheduler = kernel.scheduler  # as Strand does, without the call
+        self.set_up(kernel, host, pid, program)
+
+    def set_up(self, kernel: Kernel, host: Host, pid: str, program: Program) -> None:
+        """Be a process that has just been born."""
+        self.scheduler = kernel.scheduler
         self.value = None
         self.parked = None
         self.turn = None

@@ -16,3 +16,4 @@ cdef class RunQueue:
 cdef running_here()
 
 cpdef resume(strand, context, coro, tasks, loop)
+cpdef set_in(context, variable, value)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from procession.core.tokens import RETURNED
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from contextvars import Context
+    from contextvars import Context, ContextVar
 
 
 class RunQueue(deque[Any]):
@@ -25,11 +27,21 @@ class RunQueue(deque[Any]):
 
 
 def resume(
-    strand: object, context: Context, coro: Coroutine[Any, Any, Any], tasks: dict[Any, Any], loop: Any
+    strand: Any, context: Context, coro: Coroutine[Any, Any, Any], tasks: dict[Any, Any], loop: Any
 ) -> Any:
     """Run the coroutine of a strand, in its context, until it yields; give what it has yielded.
 
-    Meanwhile the strand is the task of the loop, in the table of `tasks`.
+    If it returns that is RETURNED, and the strand has the value. Meanwhile the strand is the task
+    of the loop, in the table of `tasks`.
     """
     tasks[loop] = strand
-    return context.run(coro.send, None)
+    try:
+        return context.run(coro.send, None)
+    except StopIteration as end:
+        strand.value = end.value
+    return RETURNED
+
+
+def set_in(context: Context, variable: ContextVar[Any], value: Any) -> None:
+    """Set a variable in a context."""
+    context.run(variable.set, value)

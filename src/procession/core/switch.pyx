@@ -4,6 +4,8 @@
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from procession.core.tokens import RETURNED as _returned
+
 cdef extern from *:
     """
     static PyObject *entered_context(void) { return PyThreadState_Get()->context; }
@@ -23,9 +25,11 @@ cdef extern from "Python.h":
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
     PySendResult PyIter_Send(object coro, object value, PyObject **result)
-    object PyList_New(Py_ssize_t size)
+    object PyContextVar_Set(object variable, object value)
     PyObject *PyList_GET_ITEM(object ring, Py_ssize_t place)
     void PyList_SET_ITEM(object ring, Py_ssize_t place, PyObject *strand)
+
+cdef object RETURNED = _returned
 
 
 cdef class RunQueue:
@@ -120,5 +124,15 @@ cpdef resume(strand, context, coro, tasks, loop):
     if how == PYGEN_NEXT:
         return take(result)
     if how == PYGEN_RETURN:
-        raise StopIteration(take(result))
+        strand.value = take(result)
+        return RETURNED
     raise_pending()
+
+
+cpdef set_in(context, variable, value):
+    """Set a variable in a context."""
+    PyContext_Enter(context)
+    try:
+        PyContextVar_Set(variable, value)
+    finally:
+        PyContext_Exit(context)

@@ -21,6 +21,9 @@ NOTHING = Token("NOTHING")
 PARKED = Token("PARKED")
 """What a process yields to its scheduler when it waits."""
 
+RETURNED = Token("RETURNED")
+"""What `resume` gives for a coroutine that has returned; its strand has the value."""
+
 EMPTY = Token("EMPTY")
 """An attempt found nothing: a receiver, or a sender, would have to wait."""
 

@@ -1,9 +1,9 @@
 cimport cython
 
 from procession.core.process cimport Process
-from procession.core.switch cimport resume
+from procession.core.switch cimport resume, set_in
 
-cdef object NOTHING, PARKED, current_tasks
+cdef object NOTHING, PARKED, RETURNED, current_process, current_tasks
 
 
 cdef class PythonProcess(Process):
@@ -21,3 +21,5 @@ cdef class PythonProcess(Process):
     cdef object _name
     cdef bint _struck
     cdef public object system_exit
+
+    cpdef end(self, result, error, bint noticed=*)

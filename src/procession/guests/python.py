@@ -20,8 +20,8 @@ from traceback import print_stack
 from typing import TYPE_CHECKING, Any
 
 from procession.core.process import Process, current_process
-from procession.core.switch import resume
-from procession.core.tokens import NOTHING, PARKED
+from procession.core.switch import resume, set_in
+from procession.core.tokens import NOTHING, PARKED, RETURNED
 from procession.core.user_code import call_user
 from procession.current import Terminated
 from procession.guests import failure
@@ -77,11 +77,11 @@ class PythonProcess(Process):
         loop: asyncio.AbstractEventLoop,
         context: Context,
     ) -> None:
-        Process.__init__(self, kernel, host, pid, program)
+        self.set_up(kernel, host, pid, program)
         self._coro: Any = coro
         self._loop = loop
         self._context: Any = context
-        context.run(current_process.set, self)
+        set_in(context, current_process, self)
         # Asyncio libraries read the next two by these names.
         self._fut_waiter: asyncio.Future[Any] | None = None
         self._must_cancel = False
@@ -105,12 +105,13 @@ class PythonProcess(Process):
             return
         try:
             trapped = resume(self, self._context, self._coro, current_tasks, self._loop)
-        except StopIteration as end:
-            self.end(end.value, self._failure)
         except BaseException as exc:
             self._body_raised(exc)
         else:
-            if trapped is not PARKED:
+            if trapped is RETURNED:
+                value, self.value = self.value, None
+                self.end(value, self._failure)
+            elif trapped is not PARKED:
                 self._wait_for(trapped)
             elif self._detour:
                 self._interrupt()  # cancelled while it was running
@@ -198,7 +199,7 @@ class PythonProcess(Process):
             self.log_lost(exc, "in the code that was replaced")
         self.program, self.entry = upgrade.program, upgrade.program.entry
         self._context = upgrade.context
-        self._context.run(current_process.set, self)
+        set_in(self._context, current_process, self)
         self._detour = self._must_cancel = self._struck = False
         self._cancels = 0
         self.mailbox.renew(detached)

@@ -53,13 +53,14 @@ class PythonGuest:
 class PythonProgram:
     """An `async def` that can be spawned."""
 
-    __slots__ = ("_guest", "_types", "entry", "function")
+    __slots__ = ("_guest", "_typed", "_types", "entry", "function")
 
     def __init__(self, guest: PythonGuest, function: Callable[..., Any], entry: str) -> None:
         self._guest = guest
         self.function = function
         self.entry = entry
         self._types = ArgumentTypes(function)
+        self._typed = bool(self._types)
 
     def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any]) -> PythonProcess:
         """A process about to run. Raises Invalid if the arguments do not fit main."""
@@ -74,7 +75,7 @@ class PythonProgram:
         return Upgrade(self, self._call(args), self._guest.new_context())
 
     def _call(self, args: Sequence[Any]) -> Coroutine[Any, Any, Any]:
-        if self._types:
+        if self._typed:
             args = _contained(self.entry, self._types.fit, args, self.entry)
         try:
             return self.function(*args)  # type: ignore[no-any-return]

@@ -1,0 +1,14 @@
+from procession.core.host cimport Host
+from procession.core.kernel cimport Kernel
+from procession.guests.python cimport PythonProcess
+
+
+cdef class PythonProgram:
+    cdef public object _guest
+    cdef public object function
+    cdef public object entry
+    cdef public object _types
+    cdef public bint _typed
+
+    cpdef start(self, kernel, host, pid, args)
+    cdef _call(self, args)
