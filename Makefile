@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH := .venv-bench/bin
+BENCH_READY := .venv-bench/.ready
 
-.PHONY: build demo test lint types unit bench chaos fuzz soak checked-lua clean
+.PHONY: build demo test lint types unit bench bench-peers chaos fuzz soak checked-lua clean
 
 # The core, compiled in place where there is a C compiler. PROCESSION_COMPILE=0 takes it back.
 build: $(READY)
@@ -44,6 +46,18 @@ checked-lua: $(READY)
 bench: build
 	$(BIN)/python bench/run.py
 
+# Ours against its peers, about ten minutes: `make bench-peers PEERS=--quick` takes a look in one.
+bench-peers: build $(BENCH_READY)
+	$(BENCH)/python bench/peers/run.py --save bench/results/peers.jsonl $(PEERS)
+
+# The peers, which the tests do not need. One that does not install is skipped.
+$(BENCH_READY): $(READY)
+	$(PYTHON) -m venv .venv-bench
+	$(BENCH)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BENCH)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BENCH)/python bench/peers/install.py
+	@touch $(BENCH_READY)
+
 # The stamp is older than pyproject.toml when dependencies may have changed.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "procession needs Python 3.11 or later: make PYTHON=python3.11 ...")'
@@ -54,4 +68,4 @@ $(READY): pyproject.toml
 
 clean:
 	find src \( -name '*.so' -o -name '*.pyd' -o -name 'compiled.*.json' \) -delete
-	rm -rf build .venv .checked .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build bench/peers/build .venv .venv-bench .checked .mypy_cache .ruff_cache .pytest_cache .hypothesis
