@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ ROOT = HERE.parent.parent
 BUILD = HERE / "build"
 
 MESSAGES = "ping-pong ping-pong-dict ring spawn call fan-in by-name idle cascade"
+WITHOUT_TIES = "ping-pong ping-pong-dict ring spawn call fan-in idle"
 SAVINA = "counting fork-join thread-ring chameneos philosophers bank"
 MILLIONS = "million-idle skynet"
 
@@ -23,7 +25,7 @@ class Missing(Exception):
     """This peer cannot be measured here, and why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Peer:
     """One who does the programs."""
 
@@ -36,6 +38,12 @@ class Peer:
     """What of ours it does not do, or does besides."""
     file: str = ""
     package: str = ""
+    rounds: int = 5
+    """How many rounds it takes part in, at most."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """How much of a program it does, where its share says it badly."""
+    alone: bool = True
+    """Whether all its work is done in one OS process."""
 
     def prepare(self):
         """Build what it needs. Raises Missing if it cannot be measured."""
@@ -135,13 +143,15 @@ class Erlang(Peer):
         return f"OTP {done.stdout}"
 
 
+ALL = f"{MESSAGES} {MILLIONS} {SAVINA}"
+
 PEERS = {
     peer.name: peer
     for peer in [
         Ours(
             "ours",
             "procession",
-            f"{MESSAGES} {MILLIONS} {SAVINA}",
+            ALL,
             1.0,
             "All promises are on: copies, bounded mailboxes, links, monitors, the step limit.",
             "ours.py",
@@ -150,11 +160,41 @@ PEERS = {
         Plain(
             "plain",
             "procession, plain",
-            f"{MESSAGES} {MILLIONS} {SAVINA}",
+            ALL,
             0.25,
             "The same without a compiled core, as it runs where there is no C compiler.",
             "ours.py",
             "procession",
+        ),
+        Peer(
+            "lua",
+            "procession, in Lua",
+            f"{MESSAGES} skynet {SAVINA}",
+            0.15,
+            "Each process is a sandboxed Lua program, all in one Lua state; the same promises.",
+            "ours_in_lua.py",
+            "procession",
+            sizes={"idle": 20_000, "spawn": 10_000, "skynet": 10_000},
+        ),
+        Peer(
+            "workers",
+            "procession, two OS processes",
+            "ping-pong ping-pong-dict spawn call counting",
+            0.02,
+            "What is sent goes from one OS process to another, both on the one core.",
+            "ours_in_workers.py",
+            "procession",
+            rounds=3,
+            sizes={"counting": 50_000},
+            alone=False,
+        ),
+        Erlang(
+            "erlang",
+            "Erlang/OTP",
+            ALL,
+            1.0,
+            "Compiled to machine code and preempted; a heap and a collector for each process; "
+            "mailboxes without a bound. It is made for all cores: here it has one scheduler.",
         ),
         Prototype(
             "prototype",
@@ -164,29 +204,102 @@ PEERS = {
             "A yardstick and no runtime: no copies, no bounds, no links, no monitors, no errors.",
             "prototype.py",
         ),
-        Erlang(
-            "erlang",
-            "Erlang/OTP",
-            f"{MESSAGES} {MILLIONS} {SAVINA}",
-            1.0,
-            "Code compiled for the machine, preempted; a heap and a collector for each process.",
-        ),
         Peer(
             "asyncio",
             "asyncio",
-            f"{MESSAGES} {MILLIONS} {SAVINA}",
+            ALL,
             0.15,
-            "Tasks and queues: nothing is copied, bounded, linked or preempted.",
+            "Tasks with a queue each: nothing is copied, bounded, linked or preempted.",
             "with_asyncio.py",
         ),
         Peer(
             "uvloop",
             "uvloop",
-            f"{MESSAGES} {MILLIONS} {SAVINA}",
+            f"{MESSAGES} skynet {SAVINA}",
             0.2,
-            "As asyncio, on another event loop.",
+            "As asyncio, on an event loop in C.",
             "with_uvloop.py",
             "uvloop",
+        ),
+        Peer(
+            "trio",
+            "trio",
+            f"{WITHOUT_TIES} skynet {SAVINA}",
+            0.1,
+            "Tasks with a memory channel each. Nurseries instead of links; nothing is copied, "
+            "bounded or preempted.",
+            "with_trio.py",
+            "trio",
+            rounds=3,
+            sizes={"skynet": 100_000, "idle": 20_000},
+        ),
+        Peer(
+            "gevent",
+            "gevent",
+            f"{WITHOUT_TIES} skynet {SAVINA}",
+            0.15,
+            "Greenlets with a queue each, in C. Nothing is copied, bounded or preempted.",
+            "with_gevent.py",
+            "gevent",
+            rounds=3,
+            sizes={"skynet": 100_000, "idle": 20_000},
+        ),
+        Peer(
+            "pykka",
+            "pykka",
+            f"ping-pong ping-pong-dict spawn call fan-in idle {SAVINA}",
+            0.03,
+            "A thread for each actor. Nothing is copied, bounded, monitored or linked.",
+            "with_pykka.py",
+            "pykka",
+            rounds=3,
+            sizes={"idle": 2000},
+        ),
+        Peer(
+            "thespian",
+            "thespian",
+            "ping-pong ping-pong-dict ring spawn call fan-in idle counting thread-ring",
+            0.1,
+            "All in one OS process (`simpleSystemBase`): an actor is called, and cannot wait. "
+            "Nothing is copied, bounded, linked or preempted.",
+            "with_thespian.py",
+            "thespian",
+            rounds=3,
+            sizes={"idle": 20_000, "spawn": 10_000},
+        ),
+        Peer(
+            "xoscar",
+            "xoscar",
+            "ping-pong ping-pong-dict spawn call fan-in idle counting fork-join thread-ring",
+            0.02,
+            "One pool in one OS process. Its actors call each other: a round trip is a call.",
+            "with_xoscar.py",
+            "xoscar",
+            rounds=3,
+            sizes={"idle": 5000},
+        ),
+        Peer(
+            "ray",
+            "ray",
+            "ping-pong spawn call counting",
+            0.001,
+            "An OS process for each actor; made for many machines. Small amounts of work.",
+            "with_ray.py",
+            "ray",
+            rounds=1,
+            sizes={"spawn": 3},
+            alone=False,
+        ),
+        Peer(
+            "pipe",
+            "multiprocessing Pipe",
+            "ping-pong ping-pong-dict spawn call counting idle",
+            0.03,
+            "An OS process for each, with a pipe: what is sent is pickled.",
+            "with_pipe.py",
+            rounds=3,
+            sizes={"spawn": 50, "idle": 20},
+            alone=False,
         ),
     ]
 }

@@ -24,7 +24,7 @@ from pathlib import Path
 from peers import PEERS, ROOT, Missing
 from programs import GOALS, PROGRAMS
 
-SPENT = 15.0
+SPENT = 8.0
 """A peer that has spent so many seconds on a program has no further rounds of it."""
 
 GIVEN_UP = 300.0
@@ -91,36 +91,19 @@ def measure(program, peers, options):
         "peers": {},
         "skipped": {},
     }
-    spent = {}
-    for _ in range(options.rounds):
-        for peer in peers:
-            if program.name not in peer.programs.split() or peer.name in row["skipped"]:
+    able = [peer for peer in peers if program.name in peer.programs.split()]
+    spent = dict.fromkeys(able, 0.0)
+    for turn in range(options.rounds):
+        for peer in able:
+            if turn >= peer.rounds or spent[peer] > options.spend or peer.name in row["skipped"]:
                 continue
-            if spent.get(peer.name, 0) > options.spend:
-                continue
-            n = program.size(peer.work(), options.scale, options.quick)
-            command = on_one_core(peer.command(program.called(), n), options.core)
             start = time.perf_counter()
             try:
-                result = once(command, peer.environment() | options.clock)
+                take_turn(row["peers"], program, peer, options)
             except Missing as problem:
                 row["skipped"][peer.name] = str(problem)
                 row["peers"].pop(peer.name, None)
-                continue
-            spent[peer.name] = spent.get(peer.name, 0) + time.perf_counter() - start
-            entry = row["peers"].setdefault(
-                peer.name,
-                {
-                    "label": peer.label(),
-                    "version": peer.version(),
-                    "n": n,
-                    "command": shown(command, peer.environment()),
-                    "rounds": [],
-                },
-            )
-            entry["rounds"].append(program.figure(n, result))
-            if "resident" in result:
-                entry.setdefault("resident_rounds", []).append(result["resident"])
+            spent[peer] += time.perf_counter() - start
     for entry in row["peers"].values():
         entry["figure"] = statistics.median(entry["rounds"])
         entry["spread"] = [min(entry["rounds"]), max(entry["rounds"])]
@@ -128,6 +111,25 @@ def measure(program, peers, options):
             entry["resident"] = statistics.median(entry["resident_rounds"])
     row["load"].append(round(os.getloadavg()[0], 2))
     return rounded(row)
+
+
+def take_turn(entries, program, peer, options):
+    """One round of a program for one peer, put to what it has by now."""
+    own = peer.sizes.get(program.name)
+    n = own or program.size(peer.work(), options.scale, options.quick)
+    command = on_one_core(peer.command(program.called(), n), options.core)
+    result = once(command, peer.environment() | options.clock)
+    first = {
+        "label": peer.label(),
+        "version": peer.version(),
+        "n": n,
+        "command": shown(command, peer.environment()),
+        "rounds": [],
+    }
+    entry = entries.setdefault(peer.name, first)
+    entry["rounds"].append(program.figure(n, result))
+    if "resident" in result:
+        entry.setdefault("resident_rounds", []).append(result["resident"])
 
 
 def rounded(value):
@@ -170,9 +172,9 @@ def show(row):
         figure, (low, high) = entry["figure"], entry["spread"]
         bar = "#" * max(round(30 * figure / best), 1)
         resident = f"  {entry['resident'] / 1e9:.2f} GB" if "resident" in entry else ""
-        print(f"  {entry['label']:<22} {figure:>12,}  {bar:<30} {low:,} to {high:,}{resident}")
+        print(f"  {entry['label']:<28} {figure:>12,}  {bar:<30} {low:,} to {high:,}{resident}")
     for name, why in row["skipped"].items():
-        print(f"  {name:<22} skipped: {why}")
+        print(f"  {name:<28} skipped: {why}")
     sys.stdout.flush()
 
 
@@ -251,6 +253,8 @@ def main(arguments=None):
     there, skipped = [], {}
     for peer in options.peers:
         try:
+            if options.clock and not peer.alone:
+                raise Missing("works in several OS processes, and --cpu counts one")
             peer.prepare()
             there.append(peer)
         except Missing as problem:

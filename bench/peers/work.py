@@ -29,8 +29,10 @@ AT_ONCE = 1000
 before others are let run, where one sends without end."""
 
 
-now = time.process_time if os.environ.get("BENCH_CLOCK") == "cpu" else time.perf_counter
-"""The clock of all programs. That of the processor is for a machine on which others work too."""
+CPU = os.environ.get("BENCH_CLOCK") == "cpu"
+"""Whether only the time of the processor counts: for a machine on which others work too."""
+
+now = time.process_time if CPU else time.perf_counter
 
 
 def complement(one, other):
@@ -47,32 +49,31 @@ def transfer(i):
     return source, source + 1 + i * 104729 % (ACCOUNTS - source - 1)
 
 
-def main(programs, run):
+def main(programs, run, before_end=lambda: None):
     """Call the program that the command line names; `run(function, n)` starts the peer with it.
 
     It returns the seconds it took, or a dict that also says the `bytes`. That ends this OS process
-    at once: to take down what still runs, a million it may be, is no part of the work.
+    at once: to take down what still runs, a million it may be, is no part of the work. A peer that
+    has other OS processes ends them `before_end`.
     """
     name, n = sys.argv[1], int(sys.argv[2])
-    run(reporting(programs[name]), n)
-
-
-def reporting(program):
-    """The program, whose result is printed in place of being returned."""
+    program = programs[name]
     if inspect.iscoroutinefunction(program):
 
         async def reported(n):
-            report(await program(n))
+            report(await program(n), before_end)
     else:
 
         def reported(n):
-            report(program(n))
+            report(program(n), before_end)
 
-    return reported
+    run(reported, n)
 
 
-def report(result):
+def report(result, before_end=lambda: None):
+    """Print what a program has to say, and end this OS process."""
     print(json.dumps(result if isinstance(result, dict) else {"seconds": result}), flush=True)
+    before_end()
     os._exit(0)
 
 
