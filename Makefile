@@ -49,6 +49,7 @@ bench: build
 # Ours against its peers, about ten minutes: `make bench-peers PEERS=--quick` takes a look in one.
 bench-peers: build $(BENCH_READY)
 	$(BENCH)/python bench/peers/run.py --save bench/results/peers.jsonl $(PEERS)
+	$(BENCH)/python docs/benchmarks.py
 
 # The peers, which the tests do not need. One that does not install is skipped.
 $(BENCH_READY): $(READY)

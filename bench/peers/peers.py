@@ -71,8 +71,9 @@ class Peer:
         return self.share
 
     def label(self):
-        """Its title, where that depends on the machine."""
-        return self.title
+        """Its title, and which core of ours runs, if it is ours."""
+        ours = self.package == "procession"
+        return f"{self.title}, {core_of_ours()}" if ours else self.title
 
 
 @cache
@@ -86,9 +87,6 @@ def core_of_ours():
 
 class Ours(Peer):
     """Processes of ours, on the core that this checkout runs."""
-
-    def label(self):
-        return f"{self.title}, {core_of_ours()}"
 
     def work(self):
         return self.share if core_of_ours() == "compiled" else self.share / 4
@@ -104,6 +102,9 @@ class Plain(Peer):
 
     def environment(self):
         return {"PROCESSION_PURE": "1"}
+
+    def label(self):
+        return self.title
 
 
 class Prototype(Peer):
@@ -168,7 +169,7 @@ PEERS = {
         ),
         Peer(
             "lua",
-            "procession, in Lua",
+            "procession in Lua",
             f"{MESSAGES} skynet {SAVINA}",
             0.15,
             "Each process is a sandboxed Lua program, all in one Lua state; the same promises.",
@@ -178,7 +179,7 @@ PEERS = {
         ),
         Peer(
             "workers",
-            "procession, two OS processes",
+            "procession in two OS processes",
             "ping-pong ping-pong-dict spawn call counting",
             0.02,
             "What is sent goes from one OS process to another, both on the one core.",

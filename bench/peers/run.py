@@ -172,9 +172,9 @@ def show(row):
         figure, (low, high) = entry["figure"], entry["spread"]
         bar = "#" * max(round(30 * figure / best), 1)
         resident = f"  {entry['resident'] / 1e9:.2f} GB" if "resident" in entry else ""
-        print(f"  {entry['label']:<28} {figure:>12,}  {bar:<30} {low:,} to {high:,}{resident}")
+        print(f"  {entry['label']:<37} {figure:>12,}  {bar:<30} {low:,} to {high:,}{resident}")
     for name, why in row["skipped"].items():
-        print(f"  {name:<28} skipped: {why}")
+        print(f"  {name:<37} skipped: {why}")
     sys.stdout.flush()
 
 
@@ -237,6 +237,10 @@ def parsed(arguments):
     for name in wanted:
         if name not in PEERS:
             parser.error(f"no peer is called {name!r}: there are {', '.join(PEERS)}")
+    if options.rounds < 1:
+        parser.error(f"--rounds is at least 1, not {options.rounds}")
+    if options.scale <= 0:
+        parser.error(f"--scale is more than 0, not {options.scale:g}")
     options.peers = [PEERS[name] for name in PEERS if name in wanted]
     if options.quick:
         options.rounds, options.scale = 1, options.scale / 5

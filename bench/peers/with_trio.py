@@ -146,7 +146,8 @@ async def idle(n):
         await trio.lowlevel.checkpoint()
         seconds = now() - start
         after = resident()
-        work.report({"seconds": seconds, "bytes": (after - before) / n, "resident": after})
+        nursery.cancel_scope.cancel()
+    return {"seconds": seconds, "bytes": (after - before) / n, "resident": after}
 
 
 async def skynet(n):

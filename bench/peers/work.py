@@ -50,31 +50,37 @@ def transfer(i):
 
 
 def main(programs, run, before_end=lambda: None):
-    """Call the program that the command line names; `run(function, n)` starts the peer with it.
+    """Call the programs that the command line names; `run(function, n)` starts the peer with one.
 
-    It returns the seconds it took, or a dict that also says the `bytes`. That ends this OS process
-    at once: to take down what still runs, a million it may be, is no part of the work. A peer that
-    has other OS processes ends them `before_end`.
+    It returns the seconds it took, or a dict that also says the `bytes`. The last one ends this OS
+    process at once: to take down what still runs, a million it may be, is no part of the work. A
+    peer that has other OS processes ends them `before_end`.
     """
-    name, n = sys.argv[1], int(sys.argv[2])
-    program = programs[name]
+    wanted = list(zip(sys.argv[1::2], map(int, sys.argv[2::2]), strict=True))
+    for i, (name, n) in enumerate(wanted, 1):
+        ends = before_end if i == len(wanted) else None
+        run(reporting(programs[name], ends), n)
+
+
+def reporting(program, before_end):
+    """The program, whose result is printed; with `before_end` it then ends this OS process."""
+
+    def report(result):
+        print(json.dumps(result if isinstance(result, dict) else {"seconds": result}), flush=True)
+        if before_end is not None:
+            before_end()
+            os._exit(0)
+
     if inspect.iscoroutinefunction(program):
 
         async def reported(n):
-            report(await program(n), before_end)
+            report(await program(n))
     else:
 
         def reported(n):
-            report(program(n), before_end)
+            report(program(n))
 
-    run(reported, n)
-
-
-def report(result, before_end=lambda: None):
-    """Print what a program has to say, and end this OS process."""
-    print(json.dumps(result if isinstance(result, dict) else {"seconds": result}), flush=True)
-    before_end()
-    os._exit(0)
+    return reported
 
 
 def resident():
