@@ -302,6 +302,8 @@ class Kernel(Router):
             except BaseException as exc:  # a property or an iterator has raised it, or was struck
                 result, error = None, process.error_of(exc)
         process.thread = None
+        if process._mailbox is not None:
+            process._mailbox.end()
         if process.pid in self.processes:  # else an end that was cut short goes on
             del self.processes[process.pid]
             process.host.population -= 1

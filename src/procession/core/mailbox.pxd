@@ -4,6 +4,7 @@ from procession.core.channel cimport ReceiveChannel
 from procession.core.events cimport Events
 from procession.core.host cimport Host
 from procession.core.scheduler cimport Scheduler, Waiter
+from procession.core.switch cimport untrack
 
 cdef object CLOSED, EMPTY, SMALL, WEIGHTLESS
 
@@ -46,3 +47,4 @@ cdef class Mailbox:
 
     @cython.locals(channel=_MailboxChannel, receiver=Waiter, arrival=cython.longlong, order=cython.longlong)
     cpdef deliver(self, sender, topic, payload, reply_to=*, bint accepted=*)
+    cpdef end(self)

@@ -21,6 +21,7 @@ from procession.core.errors import Conflict, Invalid, LimitExceeded, NotFound
 from procession.core.events import Events
 from procession.core.message import Message, ReplyTo, check_topic
 from procession.core.stack import check_stack
+from procession.core.switch import untrack
 from procession.core.tokens import CLOSED, EMPTY
 from procession.core.typed import decoder
 from procession.core.weight import SMALL, WEIGHTLESS, weigh, weigh_small
@@ -53,6 +54,10 @@ class _MailboxChannel(ReceiveChannel[T]):
     """
 
     __slots__ = ("_mailbox", "as_messages", "detached", "topic")
+
+    def __cinit__(self) -> None:
+        """Called if it is compiled: see Mailbox."""
+        untrack(self)
 
     topic: str
     """All messages in it are of this one, unless it keeps them `as_messages`."""
@@ -176,6 +181,10 @@ class Mailbox:
         "weight",
     )
 
+    def __cinit__(self) -> None:
+        """Called if it is compiled: it is no part of a cycle once its process has ended."""
+        untrack(self)
+
     def __init__(self, scheduler: Scheduler, host: Host) -> None:
         self._scheduler = scheduler
         self.host = host
@@ -271,9 +280,9 @@ class Mailbox:
         self._arrivals = arrival
         letter = (arrival, sender, topic, payload, reply_to, weight)
         if channel is None or channel is self.inbox_channel:
-            if self.pending is None:
-                self.pending = deque()
             queue = self.pending
+            if queue is None:
+                queue = self._share(deque())
         else:
             if channel._buffer is None:
                 channel._buffer = deque()
@@ -284,6 +293,13 @@ class Mailbox:
         except BaseException:
             self.weigh_anew()
             raise
+
+    def _share(self, letters: deque[Letter]) -> deque[Letter]:
+        """Have what is pending wait in this queue, which is that of the inbox too."""
+        if self.inbox_channel is not None:
+            self.inbox_channel._buffer = letters
+        self.pending = letters
+        return letters
 
     def admit(
         self, sender: str | None, topic: str, payload: Any, reply_to: ReplyTo | None = None
@@ -312,7 +328,9 @@ class Mailbox:
             return
         letter = self.weighed(letter)
         if channel is None or channel is self.inbox_channel:
-            self.pending = inserted(self.pending, letter)
+            if self.pending is None:
+                self._share(deque())
+            inserted(self.pending, letter)
         else:
             channel._buffer = inserted(channel._buffer, letter)
 
@@ -349,6 +367,7 @@ class Mailbox:
         if self.pending:
             self._claim(channel)
         self.topics[topic] = channel
+        untrack(self.topics)
         return channel
 
     def unlisten(self, channel: object) -> None:
@@ -423,11 +442,14 @@ class Mailbox:
         """Take nothing in any more, but for events. What has come stays, to be polled."""
         self.closed = True
 
+    def end(self) -> None:
+        """Its process has ended: only its program may yet have channels, and what is in them."""
+        self.closed = True
+        self.topics, self.inbox_channel = _NO_TOPICS, None
+
     def inbox(self) -> Inbox:
         """The channel of all that nobody listens to."""
         if self.inbox_channel is None:
-            if self.pending is None:
-                self.pending = deque()
             self.inbox_channel = Inbox(self._scheduler, self)
         return self.inbox_channel
 

@@ -16,4 +16,6 @@ cdef class RunQueue:
 cdef running_here()
 
 cpdef resume(strand, context, coro, tasks, loop)
-cpdef set_in(context, variable, value)
+cpdef settle(strand, context, coro, variable)
+cpdef unsettle(strand, context, coro)
+cpdef untrack(thing)

@@ -42,6 +42,21 @@ def resume(
     return RETURNED
 
 
-def set_in(context: Context, variable: ContextVar[Any], value: Any) -> None:
-    """Set a variable in a context."""
-    context.run(variable.set, value)
+def settle(
+    strand: object, context: Context, coro: Coroutine[Any, Any, Any], variable: ContextVar[Any]
+) -> None:
+    """Have `variable` in the context of a new strand say that it is the one.
+
+    A strand that lives holds nothing that could be garbage, and there may be a million of them. So
+    where the core is compiled, the cycle collector sees neither it nor what is its own, until
+    `unsettle`.
+    """
+    context.run(variable.set, strand)
+
+
+def unsettle(strand: object, context: Context, coro: Coroutine[Any, Any, Any]) -> None:
+    """Let go of what a strand has: they may be parts of a cycle from now on."""
+
+
+def untrack(thing: object) -> None:
+    """Have the cycle collector pass something by, if the core is compiled: see `settle`."""

@@ -10,7 +10,34 @@ cdef extern from *:
     """
     static PyObject *entered_context(void) { return PyThreadState_Get()->context; }
     static int raise_pending(void) { return -1; }
+
+    static void track(PyObject *thing) {
+        if (PyObject_IS_GC(thing) && !PyObject_GC_IsTracked(thing))
+            PyObject_GC_Track(thing);
+    }
+
+    /* The variables of a context are a tree of its own kind, of which it has a root of its own. */
+    static int untrack_root(PyObject *root, void *none) {
+        if (strncmp(Py_TYPE(root)->tp_name, "hamt", 4) == 0)
+            PyObject_GC_UnTrack(root);
+        return 0;
+    }
+
+    static int untrack_variables(PyObject *variables, void *none) {
+        if (strcmp(Py_TYPE(variables)->tp_name, "hamt") == 0) {
+            PyObject_GC_UnTrack(variables);
+            Py_TYPE(variables)->tp_traverse(variables, untrack_root, NULL);
+        }
+        return 0;
+    }
+
+    static void untrack_context(PyObject *context) {
+        PyObject_GC_UnTrack(context);
+        Py_TYPE(context)->tp_traverse(context, untrack_variables, NULL);
+    }
     """
+    void track(object thing)
+    void untrack_context(object context)
     PyObject *entered_context()
     int raise_pending() except -1  # what C has set: `raise` would look for what is being handled
 
@@ -22,6 +49,7 @@ cdef extern from "Python.h":
 
     bint PyDict_CheckExact(object tasks)
     int PyDict_SetItem(object tasks, object loop, object task) except -1
+    void PyObject_GC_UnTrack(void *thing)
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
     PySendResult PyIter_Send(object coro, object value, PyObject **result)
@@ -129,10 +157,25 @@ cpdef resume(strand, context, coro, tasks, loop):
     raise_pending()
 
 
-cpdef set_in(context, variable, value):
-    """Set a variable in a context."""
+cpdef settle(strand, context, coro, variable):
+    """Have `variable` in the context of a new strand say that it is the one: see switch.py."""
     PyContext_Enter(context)
     try:
-        PyContextVar_Set(variable, value)
+        PyContextVar_Set(variable, strand)
     finally:
         PyContext_Exit(context)
+    untrack_context(context)
+    PyObject_GC_UnTrack(<void *>coro)
+    PyObject_GC_UnTrack(<void *>strand)
+
+
+cpdef unsettle(strand, context, coro):
+    """Let go of what a strand has. They must be tracked when they are freed."""
+    track(strand)
+    track(context)
+    track(coro)
+
+
+cpdef untrack(thing):
+    """Have the cycle collector pass something by: see switch.py."""
+    PyObject_GC_UnTrack(<void *>thing)

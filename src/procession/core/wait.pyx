@@ -27,6 +27,7 @@ cdef extern from *:
         PYGEN_NEXT
 
     void set_am_send(PyTypeObject *type, void *function)
+    void PyObject_GC_UnTrack(void *thing)
 
 cdef object ANSWERED = _answered
 cdef object EMPTY = _empty
@@ -91,6 +92,7 @@ cdef class Wait:
                         return strand.trap
                     strand.value = NOTHING  # `parks`, without the call
                     strand.parked = source
+                    PyObject_GC_UnTrack(<void *>self)  # as the strand that holds it: see `settle`
                     return PARKED
                 scheduler.credit -= 1
                 if scheduler.credit < 0 and scheduler.is_turn_over():

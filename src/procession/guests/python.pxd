@@ -1,7 +1,7 @@
 cimport cython
 
 from procession.core.process cimport Process
-from procession.core.switch cimport resume, set_in
+from procession.core.switch cimport resume, settle, unsettle
 
 cdef object NOTHING, PARKED, RETURNED, current_process, current_tasks
 

@@ -20,7 +20,7 @@ from traceback import print_stack
 from typing import TYPE_CHECKING, Any
 
 from procession.core.process import Process, current_process
-from procession.core.switch import resume, set_in
+from procession.core.switch import resume, settle, unsettle
 from procession.core.tokens import NOTHING, PARKED, RETURNED
 from procession.core.user_code import call_user
 from procession.current import Terminated
@@ -81,7 +81,7 @@ class PythonProcess(Process):
         self._coro: Any = coro
         self._loop = loop
         self._context: Any = context
-        set_in(context, current_process, self)
+        settle(self, context, coro, current_process)
         # Asyncio libraries read the next two by these names.
         self._fut_waiter: asyncio.Future[Any] | None = None
         self._must_cancel = False
@@ -95,6 +95,11 @@ class PythonProcess(Process):
         self._belongings: Belongings | None = None
         self._failure: Error | None = None
         self._ending: Ending | None = None  # while it cleans up; then it always takes the detour
+
+    def __dealloc__(self) -> None:
+        """Of a process that has not ended, and goes with its node. Called if it is compiled."""
+        if self._coro is not None:
+            unsettle(self, self._context, self._coro)
 
     # -- for the scheduler -------------------------------------------------------------------
 
@@ -189,6 +194,7 @@ class PythonProcess(Process):
     def _become(self, upgrade: Upgrade) -> None:
         """Go on with another coroutine. What the old one has to finish, it may; not wait."""
         old, self._coro = self._coro, upgrade.coro
+        unsettle(self, self._context, old)
         if self._belongings is not None:
             self._belongings.cancel("its process was upgraded")
             self._belongings.renew()
@@ -199,7 +205,7 @@ class PythonProcess(Process):
             self.log_lost(exc, "in the code that was replaced")
         self.program, self.entry = upgrade.program, upgrade.program.entry
         self._context = upgrade.context
-        set_in(self._context, current_process, self)
+        settle(self, self._context, self._coro, current_process)
         self._detour = self._must_cancel = self._struck = False
         self._cancels = 0
         self.mailbox.renew(detached)
@@ -301,7 +307,9 @@ class PythonProcess(Process):
                 self._loop.call_soon(callback, self, context=context)
         # Process, coroutine and context refer to each other: let go, or only the cycle collector
         # would free them. What the program has for a `__del__` may run here.
-        self._context = self._coro = None
+        if self._coro is not None:
+            unsettle(self, self._context, self._coro)
+            self._context = self._coro = None
 
     @property
     def ending(self) -> bool:
