@@ -14,62 +14,72 @@ import gc
 import json
 import statistics
 import sys
+from functools import partial
 from pathlib import Path
 
 import procession
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+import ours as processes
+import with_asyncio as tasks
 import worker_loads as ww
 import workloads as w
 
 # name: (ours, asyncio's or None, units of work, unit, the ratio or bound to reach)
 BENCHES = {
-    "ping-pong, scalar": (w.ping_pong, w.asyncio_ping_pong, 50_000, "round trips/s", 3.0),
+    "ping-pong, scalar": (processes.ping_pong, tasks.ping_pong, 50_000, "round trips/s", 3.0),
     "ping-pong, small dict": (
-        lambda n: w.ping_pong(n, w.MAP),
-        lambda n: w.asyncio_ping_pong(n, w.MAP),
+        processes.ping_pong_dict,
+        tasks.ping_pong_dict,
         50_000,
         "round trips/s",
         2.0,
     ),
-    "ring of 1,000": (w.ring, w.asyncio_ring, 100_000, "hops/s", 3.0),
+    "ring of 1,000": (processes.ring, tasks.ring, 100_000, "hops/s", 3.0),
     "spawn + monitor + exit": (
-        w.spawn_monitor_exit,
-        w.asyncio_spawn_monitor_exit,
+        processes.spawn,
+        tasks.spawn,
         50_000,
         "processes/s",
         1.2,
     ),
-    "fan-in from 100": (w.fan_in, w.asyncio_fan_in, 100_000, "messages/s", None),
-    "ping-pong by name": (w.send_by_name, w.asyncio_ping_pong, 50_000, "round trips/s", None),
-    "call and reply": (w.call_reply, w.asyncio_call_reply, 30_000, "calls/s", None),
-    "linked cascade": (w.cascade, None, 10_000, "ms for 10,000", 60.0),
-    "idle process": (w.idle_bytes, w.asyncio_idle_bytes, 10_000, "bytes", 2600.0),
+    "fan-in from 100": (processes.fan_in, tasks.fan_in, 100_000, "messages/s", None),
+    "ping-pong by name": (processes.by_name, tasks.ping_pong, 50_000, "round trips/s", None),
+    "call and reply": (processes.call, tasks.call, 30_000, "calls/s", None),
+    "linked cascade": (processes.cascade, None, 10_000, "ms for 10,000", 60.0),
+    "idle process": (
+        partial(w.bytes_of_idle, "ours"),
+        partial(w.bytes_of_idle, "with_asyncio"),
+        10_000,
+        "bytes",
+        2600.0,
+    ),
     "Lua ping-pong, scalar": (
-        w.lua_ping_pong,
-        w.asyncio_ping_pong,
+        w.in_lua("ping_pong"),
+        tasks.ping_pong,
         50_000,
         "round trips/s",
         1.6,
     ),
     "Lua ping-pong, table": (
-        w.lua_ping_pong_map,
-        lambda n: w.asyncio_ping_pong(n, w.MAP),
+        w.in_lua("ping_pong_dict"),
+        tasks.ping_pong_dict,
         50_000,
         "round trips/s",
         1.0,
     ),
-    "Lua ring of 1,000": (w.lua_ring, w.asyncio_ring, 100_000, "hops/s", None),
+    "Lua ring of 1,000": (w.in_lua("ring"), tasks.ring, 100_000, "hops/s", None),
     "Lua spawn+monitor+exit": (
-        w.lua_spawn_monitor_exit,
-        w.asyncio_spawn_monitor_exit,
+        w.in_lua("spawn"),
+        tasks.spawn,
         10_000,
         "processes/s",
         None,
     ),
-    "Lua 10,000 against 60,000": (w.lua_many, w.asyncio_many, 10_000, "processes/s", 1.0),
-    "Lua idle process": (w.lua_idle_bytes, None, 10_000, "bytes", 7168.0),
-    "Lua loop, preempted": (w.lua_loop, w.bare_lua_loop, 30_000_000, "iterations/s", 0.95),
+    "Lua 10,000 against 60,000": (w.in_lua("many"), w.asyncio_many, 10_000, "processes/s", 1.0),
+    "Lua idle process": (partial(w.bytes_of_idle, "ours_in_lua"), None, 10_000, "bytes", 7168.0),
+    "Lua loop, preempted": (w.in_lua("loop"), w.bare_lua_loop, 30_000_000, "iterations/s", 0.95),
     "workers: ping-pong": (ww.ping_pong, ww.pipe_ping_pong, 10_000, "round trips/s", 0.5),
     "workers: one to another": (
         ww.far_ping_pong,
@@ -97,7 +107,7 @@ BOUNDS = ("bytes", "ms", "ms for 10,000")
 def measure(name, rounds, scale):
     ours, theirs, n, unit, goal = BENCHES[name]
     n = max(int(n * scale), 1000)
-    app = ww.WORKERS_APP if name.startswith("workers") else w.LUA_APP
+    app = ww.WORKERS_APP if name.startswith("workers") else w.PEERS / "lua"
 
     async def boot(n):
         return await ours(n)

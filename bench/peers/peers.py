@@ -277,7 +277,7 @@ PEERS = {
             "with_xoscar.py",
             "xoscar",
             rounds=3,
-            sizes={"idle": 5000},
+            sizes={"idle": 5000, "fan-in": 10_000},
         ),
         Peer(
             "ray",

@@ -103,8 +103,9 @@ PROGRAMS = {
             "fan-in",
             "Fan-in from 100",
             "messages/s",
-            600_000,
-            step=100,
+            100_000,
+            fixed=True,
+            quick=20_000,
             says="A hundred send to one, which receives all of it.",
         ),
         Program(

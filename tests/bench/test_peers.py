@@ -25,7 +25,7 @@ def called(peers, *arguments):
     )
 
 
-SMALL = {"skynet": 100, "idle": 1000, "million-idle": 1000, "cascade": 100}
+SMALL = {"skynet": 100, "idle": 1000, "million-idle": 1000, "cascade": 100, "fan-in": 1000}
 
 
 @pytest.mark.parametrize("name", ["ours", "lua", "asyncio"])

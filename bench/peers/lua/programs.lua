@@ -381,13 +381,34 @@ local function bank(n)
   return clock() - start
 end
 
+-- Of Lua alone --------------------------------------------------------------------------------
+
+-- Spawned, monitored, and all of them waiting for a message.
+local function many(n)
+  local start = clock()
+  for _ = 1, n do
+    process.spawn_monitored("bench:idler", HOST)
+  end
+  time.sleep(0)
+  return clock() - start
+end
+
+local function loop(n)
+  local start, sum = clock(), 0
+  for i = 1, n do
+    sum = (sum + i * 7) % 1000003
+  end
+  return clock() - start
+end
+
 return {
   ping_pong = program(ping_pong), ping_pong_dict = program(ping_pong_dict), by_name = program(by_name), ponger = ponger,
   ring = program(ring), ring_member = ring_member,
   spawn = program(spawn), short_life = short_life,
   call = program(call), replier = replier,
   fan_in = program(fan_in), sender = sender,
-  idler = idler,
+  idler = idler, many = program(many),
+  loop = program(loop),
   cascade = program(cascade), chain_member = chain_member,
   skynet = program(skynet), tree = tree,
   counting = program(counting), counter = counter,
