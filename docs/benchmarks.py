@@ -111,17 +111,18 @@ def draw(row):
 HEAD = """\
 # Benchmarks
 
-What `make bench-peers` has measured of us, and of {names}.
+What `make bench-peers` has measured of procession, {names}.
 
 This page and its pictures are made of [the results](../bench/results/peers.jsonl) by
 [a script](benchmarks.py).
 
 - **Where**: {machine}; commit {commits}; {when}.
 - **How**: each program runs in an OS process of its own, pinned to one core, with its interpreter
-  as it comes: nobody's garbage collector is turned off. In each round every peer has its turn, so a
-  noisy minute is noisy for all. Figures are medians of the rounds, with the lowest and the highest.
-  Time is {clock}; to start and stop the interpreter does not count.
-- **Load**: {load} at the start of a program; it is 1 where nothing else runs.
+  as it comes: nobody's garbage collector is turned off, though `procession.run` has it look less
+  often, as in any program. In each round every peer has its turn, so a noisy minute is noisy for
+  all. Figures are medians of the rounds, with the lowest and the highest. Time is {clock}; to start
+  and stop the interpreter does not count.
+{look}- **Load**: {load} at the start of a program; it is 1 where nothing else runs.
 - **What**: everybody does the same work, written as one who knows the peer would write it: see
   [the programs](../bench/peers). Slow peers do less of it; each table says how much.
 - **procession, compiled** is the core as it is installed where a C compiler or a wheel is at hand;
@@ -131,6 +132,12 @@ This page and its pictures are made of [the results](../bench/results/peers.json
 
 `make bench-peers` does all of this again, with the peers that install on your machine;
 `.venv-bench/bin/python bench/peers/run.py ring --peers ours,erlang` does one part of it.
+"""
+
+
+LOOK = """\
+- **Only a look**: this was measured with a part of the work, which is told with each figure.
+  `make bench-peers` does all of it.
 """
 
 
@@ -154,6 +161,7 @@ def head(rows):
         commits=", ".join(sorted({row["commit"] for row in rows})),
         when=" to ".join(dict.fromkeys([days[0], days[-1]])),
         clock=" or ".join(sorted({clocks[row["clock"]] for row in rows})),
+        look=LOOK if any(row["scale"] != 1 for row in rows) else "",
         load=" to ".join(dict.fromkeys(f"{load:.1f}" for load in (min(loads), max(loads)))),
     )
 

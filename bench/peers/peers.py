@@ -212,6 +212,7 @@ PEERS = {
             0.15,
             "Tasks with a queue each: nothing is copied, bounded, linked or preempted.",
             "with_asyncio.py",
+            sizes={"skynet": 100_000},
         ),
         Peer(
             "uvloop",
@@ -221,6 +222,7 @@ PEERS = {
             "As asyncio, on an event loop in C.",
             "with_uvloop.py",
             "uvloop",
+            sizes={"skynet": 100_000},
         ),
         Peer(
             "trio",

@@ -41,10 +41,14 @@ def machine():
 
 
 def commit():
-    """The commit of this checkout, with a + where it has been changed."""
-    command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    """The commit of this checkout, with a + where what is measured has been changed."""
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    name = git("rev-parse", "--short", "HEAD").stdout.strip()
+    changed = git("diff", "--quiet", "HEAD", "--", "src", "bench/peers").returncode
+    return name + "+" * bool(changed) if name else "unknown"
 
 
 def on_one_core(command, core):
@@ -86,6 +90,7 @@ def measure(program, peers, options):
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "machine": machine(),
+        "scale": options.scale,
         "clock": options.clock.get("BENCH_CLOCK", "wall"),
         "load": [round(os.getloadavg()[0], 2)],
         "peers": {},
