@@ -192,7 +192,8 @@ def show_goals(rows):
             continue
         value, reached = result
         missed |= not reached
-        against = f"of {goal.other}'s {goal.other_program}".rstrip() if goal.other else goal.field
+        unit = "bytes" if goal.field == "resident" else PROGRAMS[goal.program].unit
+        against = f"of {goal.other} in {goal.other_program or goal.program}" if goal.other else unit
         sign = "<=" if PROGRAMS[goal.program].bound else ">="
         aim = f", aim {goal.aim:g}" if goal.aim else ""
         word = "reached" if reached else "MISSED"
