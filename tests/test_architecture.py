@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "procession"
 FLOORS = [
     {"compiled"},
     {"core"},
-    {"manifest", "current", "sending", "process", "channel", "time"},
+    {"manifest", "current", "sending", "spawning", "process", "channel", "time"},
     {"guests", "security"},
     {"hosts", "supervision"},
     {"entries"},

@@ -9,7 +9,6 @@ The promises are in `docs/reference/semantics.md`; numbers such as SEMANTICS 6.5
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 import msgspec
@@ -23,8 +22,18 @@ from procession.core.process import current_process
 from procession.core.text import exact
 from procession.current import Terminated, current, current_mailbox
 from procession.sending import send
+from procession.spawning import (
+    NO_HOST,
+    Entry,
+    spawn,
+    spawn_linked,
+    spawn_linked_monitored,
+    spawn_monitored,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from procession.core.channel import ReceiveChannel
 
 __all__ = [
@@ -61,11 +70,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-Entry = str | Callable[..., Coroutine[Any, Any, Any]]
-"""What can be spawned: an entry reference such as `"app:main"`, or an `async def`."""
-
-_MISSING = ""  # no host has an empty id, so the kernel refuses it
 
 
 class event:  # noqa: N801 (written `process.event.EXIT`, as in the user's document)
@@ -113,45 +117,8 @@ def ready() -> Literal[True]:
 # -- spawning --------------------------------------------------------------------------------
 
 
-def spawn(entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None) -> str:
-    """Start a process and return its PID. It runs later; messages sent right away are kept for it.
-
-    `host` None means the caller's own. Arguments arrive as copies. A `name` is registered for it
-    before it runs. Raises NotFound for an unknown entry or host, LimitExceeded when the host is
-    full, Unavailable when it is stopped, Internal when the source does not load, Invalid when the
-    arguments do not fit (SEMANTICS 5.3), AlreadyExists for a name that is taken; then there is no
-    process.
-    """
-    me = current()
-    return me.kernel.spawn(me, entry, host, args, name=name).pid
-
-
-def spawn_monitored(
-    entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None
-) -> str:
-    """`spawn` and `monitor` in one step: the end of the child arrives as EXIT on `events`."""
-    me = current()
-    return me.kernel.spawn(me, entry, host, args, False, True, name=name).pid
-
-
-def spawn_linked(
-    entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None
-) -> str:
-    """`spawn` and `link` in one step: if one of the two fails, so does the other."""
-    me = current()
-    return me.kernel.spawn(me, entry, host, args, True, name=name).pid
-
-
-def spawn_linked_monitored(
-    entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None
-) -> str:
-    """`spawn`, `link` and `monitor` in one step."""
-    me = current()
-    return me.kernel.spawn(me, entry, host, args, True, True, name=name).pid
-
-
 async def exec(
-    entry: Entry, host: str | None = _MISSING, /, *args: Any, name: str | None = None
+    entry: Entry, host: str | None = NO_HOST, /, *args: Any, name: str | None = None
 ) -> Any:
     """Spawn a process, wait for its end and return its result; its error is raised.
 

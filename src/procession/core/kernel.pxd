@@ -26,12 +26,11 @@ cdef class Kernel(Router):
     cdef public Py_ssize_t late_replies
     cdef public object lane
 
-    @cython.locals(process=Process, scheduler=Scheduler)
-    cpdef Process _spawn_here(
-        self, Process caller, program, Host host, args, bint linked, bint monitored, name, keeper,
-        heritage
+    @cython.locals(process=Process, scheduler=Scheduler, host=Host)
+    cpdef spawn(
+        self, Process caller, entry, host_id, args, bint linked=*, bint monitored=*, name=*,
+        keeper=*, heritage=*, bint to_execute=*
     )
-    @cython.locals(host=Host)
     cpdef exited(self, Process process, result, error, bint noticed=*)
     cpdef resolve(self, dest)
     @cython.locals(process=Process, mailbox=Mailbox)

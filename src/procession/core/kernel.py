@@ -38,7 +38,7 @@ from procession.core.text import exact
 from procession.core.user_code import call_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from procession.core.exchange import Exchange
     from procession.core.host import Host
@@ -106,7 +106,6 @@ class Kernel(Router):
         args: tuple[Any, ...],
         linked: bool = False,
         monitored: bool = False,
-        *,
         name: str | None = None,
         keeper: str | None = None,
         heritage: dict[str, Any] | None = None,
@@ -129,7 +128,7 @@ class Kernel(Router):
                 keeper = caller.pid
             self.names.check_free(name, keeper)
         if host.pool is not None:
-            process = self._spawn_away(
+            away = self._spawn_away(
                 host,
                 SpawnOrder(
                     entry,
@@ -142,37 +141,21 @@ class Kernel(Router):
                     keeper,
                 ),
             )
-            if process is not None:
+            if away is not None:
                 if monitored and caller is not None:
-                    links.monitor(caller, process)
+                    links.monitor(caller, away)
                 if linked and caller is not None:
-                    links.link(caller, process)
-                return process
+                    links.link(caller, away)
+                return away
         try:
             program = (self.functions if to_execute else self.programs)[entry]
         except (KeyError, TypeError):  # TypeError: it has no hash, so `load` will refuse it
             program = None
         if program is None:  # not in the handler: the KeyError is no part of what load raises
             program = self._load_program(entry, to_execute)
-        copies = copy_items(args, "arguments") if args else args
-        return self._spawn_here(
-            caller, program, host, copies, linked, monitored, name, keeper, heritage
-        )
-
-    def _spawn_here(
-        self,
-        caller: Process | None,
-        program: Program,
-        host: Host,
-        args: Sequence[Any],
-        linked: bool,
-        monitored: bool,
-        name: str | None,
-        keeper: str | None,
-        heritage: dict[str, Any] | None,
-    ) -> Process:
         if host.population >= host.room:
             host.refuse()
+        copies = copy_items(args, "arguments") if args else args
         scheduler = self.scheduler
         if name is not None or heritage is not None or not scheduler.awake:
             check_stack()  # else nothing below nests deeper than `start`
@@ -181,7 +164,7 @@ class Kernel(Router):
             pid = f"{host.pid_prefix}{hex(serial)}}}"
         else:
             pid = f"{host.pid_prefix}0x{serial:05x}}}"
-        process = program.start(self, host, pid, args)
+        process = program.start(self, host, pid, copies)
         try:
             self.processes[pid] = process
             host.population += 1

@@ -1,6 +1,7 @@
 cimport cython
 
-from procession.core.process cimport Process
+from procession.core.host cimport Host
+from procession.core.process cimport Process, Router
 from procession.core.switch cimport resume, settle, unsettle
 
 cdef object NOTHING, PARKED, RETURNED, current_process, current_tasks
@@ -23,3 +24,4 @@ cdef class PythonProcess(Process):
     cdef public object system_exit
 
     cpdef end(self, result, error, bint noticed=*)
+    cpdef begin(self, Router kernel, Host host, pid, program, coro, loop, context)

@@ -67,7 +67,7 @@ class PythonProcess(Process):
         "system_exit",
     )
 
-    def __init__(
+    def begin(
         self,
         kernel: Kernel,
         host: Host,
@@ -77,6 +77,7 @@ class PythonProcess(Process):
         loop: asyncio.AbstractEventLoop,
         context: Context,
     ) -> None:
+        """Be a process that has just been born."""
         self.set_up(kernel, host, pid, program)
         self._coro: Any = coro
         self._loop = loop

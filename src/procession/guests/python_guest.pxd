@@ -1,3 +1,5 @@
+cimport cython
+
 from procession.core.host cimport Host
 from procession.core.kernel cimport Kernel
 from procession.guests.python cimport PythonProcess
@@ -10,5 +12,6 @@ cdef class PythonProgram:
     cdef public object _types
     cdef public bint _typed
 
+    @cython.locals(process=PythonProcess)
     cpdef start(self, kernel, host, pid, args)
     cdef _call(self, args)

@@ -55,9 +55,9 @@ class GuardedKernel(Kernel):
         args: tuple[Any, ...],
         linked: bool = False,
         monitored: bool = False,
-        *,
         name: str | None = None,
-        **more: Any,
+        *more: Any,
+        **others: Any,
     ) -> Peer:
         """Start a process."""
         rules = self.rules_of(caller)
@@ -65,7 +65,7 @@ class GuardedKernel(Kernel):
             assert caller is not None
             rules.check_start(caller, entry, host_id, name)
         return Kernel.spawn(
-            self, caller, entry, host_id, args, linked, monitored, name=name, **more
+            self, caller, entry, host_id, args, linked, monitored, name, *more, **others
         )
 
     def upgrade(self, caller: Process, entry: Any, args: tuple[Any, ...]) -> Any:
