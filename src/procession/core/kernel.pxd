@@ -1,9 +1,11 @@
 cimport cython
 
 from procession.core cimport links
+from procession.core.deadlines cimport Deadlines
 from procession.core.host cimport Host
 from procession.core.mailbox cimport Mailbox
 from procession.core.process cimport Process, Router
+from procession.core.readiness cimport Readiness
 from procession.core.scheduler cimport Scheduler
 
 
@@ -17,9 +19,9 @@ cdef class Kernel(Router):
     cdef public dict processes
     cdef public dict hosts
     cdef public object names
-    cdef public object readiness
+    cdef public Readiness readiness
     cdef public dict leaving
-    cdef public object deadlines
+    cdef public Deadlines deadlines
     cdef object _on_failure
     cdef object _serial
     cdef public object exchange

@@ -5,8 +5,14 @@ from procession.core.kernel cimport Kernel
 from procession.guests.python cimport PythonProcess
 
 
+cdef class PythonGuest:
+    cdef public object loop
+    cdef public object new_context
+    cdef object _hooks
+
+
 cdef class PythonProgram:
-    cdef public object _guest
+    cdef PythonGuest _guest
     cdef public object function
     cdef public object entry
     cdef public object _types

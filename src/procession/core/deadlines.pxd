@@ -1,0 +1,3 @@
+cdef class Deadlines:
+    cdef object _scheduler
+    cdef public dict timers

@@ -1,0 +1,2 @@
+cdef class Readiness:
+    cdef public dict known
