@@ -32,6 +32,9 @@ SUFFIX = EXTENSION_SUFFIXES[0]
 _PACKAGE = __name__.partition(".")[0]
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 
+FILES = (os.path.join(_FOLDER, ""), os.path.join(_PACKAGE, ""))
+"""With one of these the files of our code begin: what is compiled names them as they were then."""
+
 
 def core() -> str:
     """Tell people which core runs: `compiled, CPython 3.11.7`, or `plain Python, ` and why."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
+import os
 from traceback import StackSummary, TracebackException, walk_tb
 from typing import TYPE_CHECKING, Any
 
+from procession.compiled import FILES
 from procession.core.call import CALLER_GONE, TAKEN_BACK
 from procession.core.errors import (
     Canceled,
@@ -33,8 +34,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("procession.process")
 
-_OURS = str(Path(__file__).parent.parent)
-_STEPS = tuple(str(Path(__file__).with_name(name)) for name in ("python.py", "tasks.py"))
+_STEPS = tuple(
+    folder + os.path.join(*name)
+    for folder in FILES
+    for name in (
+        ("guests", "python.py"),
+        ("guests", "tasks.py"),
+        ("core", "switch.py"),
+        ("core", "switch.pyx"),
+    )
+)
 """The files of what resumes the code of a process."""
 
 MAX_MESSAGE = 16_384
@@ -123,7 +132,7 @@ def error_from_outside(raised: BaseException) -> Error:
         return _error_from(raised)
     exc = only_one(raised)
     stack = StackSummary.extract(walk_tb(_TRACEBACK(raised)), limit=-50, lookup_lines=False)
-    frames = [one for one in stack if not one.filename.startswith(_OURS)]
+    frames = [one for one in stack if not one.filename.startswith(FILES)]
     lines = [f'  File "{one.filename}", line {one.lineno}, in {one.name}\n' for one in frames]
     text = "".join(["Traceback (most recent call last):\n", *lines, type(raised).__name__])
     kind = Canceled if is_a(exc, asyncio.CancelledError) else Internal
@@ -312,6 +321,6 @@ def _strip(trace: TracebackException | None) -> None:
         if one is None:
             continue
         one.stack = StackSummary.from_list(
-            [frame for frame in one.stack if not frame.filename.startswith(_OURS)]
+            [frame for frame in one.stack if not frame.filename.startswith(FILES)]
         )
         pending += [one.__cause__, one.__context__, *(one.exceptions or ())]

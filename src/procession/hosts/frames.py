@@ -16,6 +16,7 @@ from traceback import StackSummary
 from typing import TYPE_CHECKING, Any
 
 import procession.process as face
+from procession.compiled import FILES
 from procession.core.kernel import Kernel
 from procession.core.payload import copy_payload
 from procession.core.user_code import call_user
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _FRAMES = 50
 
-_RUNTIME = str(Path(__file__).parent.parent) + os.sep
 _ASYNCIO = str(Path(asyncio.__file__).parent)
 _LOOP_FILES = frozenset(
     os.path.join(_ASYNCIO, name)
@@ -90,7 +90,7 @@ what was in it is freed, which runs `__del__`."""
 
 def is_ours(code: CodeType) -> bool:
     """Whether it is code of the runtime, or of the event loop."""
-    return code.co_filename.startswith(_RUNTIME) or code.co_filename in _LOOP_FILES
+    return code.co_filename.startswith(FILES) or code.co_filename in _LOOP_FILES
 
 
 def down_to(base: FrameType | None, frame: FrameType | None) -> Iterator[FrameType]:
