@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextvars
 import dataclasses
 import hashlib
 import logging
@@ -388,6 +389,30 @@ def test_code_that_the_runtime_calls_while_it_copies_is_ended_too(node):
         assert received == ["before", "after"]
 
     node(test, settings=SETTINGS)
+
+
+class Lingers:
+    """Computes for ever when it is freed."""
+
+    def __del__(self):
+        forever()
+
+
+@needs_signals
+def test_code_that_runs_when_what_a_process_had_is_freed_is_cut_short_too(node, monkeypatch):
+    kept = contextvars.ContextVar("kept")
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: lost.append(what.exc_type))
+
+    async def main():
+        kept.set(Lingers())
+        return "the end"
+
+    async def test(node):
+        assert await node.exec(main) == "the end"
+
+    node(test, settings=SETTINGS)
+    assert lost == [StepLimitExceeded]
 
 
 def test_warns_at_a_fifth_of_the_limit(run, caplog):

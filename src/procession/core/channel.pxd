@@ -1,5 +1,5 @@
 from procession.core.scheduler cimport Parking, Scheduler, Strand, Waiter
-from procession.core.wait cimport Receiving, wait
+from procession.core.wait cimport Receiving, wait_to_send
 
 cdef object CLOSED, EMPTY
 

@@ -22,13 +22,13 @@ from bisect import bisect
 from collections import deque
 from itertools import count
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from procession.core.case import ReceiveCase, SendCase, send_on_closed
 from procession.core.errors import ChannelClosed
 from procession.core.scheduler import Parking
 from procession.core.tokens import CLOSED, EMPTY
-from procession.core.wait import Receiving, wait
+from procession.core.wait import Receiving, wait_to_send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -235,7 +235,7 @@ class Channel(ReceiveChannel[T]):
 
         Raises ChannelClosed if the channel is closed, also if that happens while it waits.
         """
-        return wait(Sending(self, value))
+        return wait_to_send(Sending(self, value))
 
     def case_send(self, value: T) -> SendCase[T]:
         """Sending this value as a case of a select."""
@@ -303,6 +303,8 @@ class Sending(Parking):
     """A value that is to be sent, and the strand that waits for it to be taken."""
 
     __slots__ = ("channel", "strand", "value")
+
+    waits_as: ClassVar[str] = "Channel.send"
 
     def __init__(self, channel: Channel[Any], value: Any) -> None:
         self.scheduler = channel.scheduler

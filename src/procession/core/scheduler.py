@@ -52,6 +52,9 @@ class Parking:
 
     scheduler: Scheduler
 
+    waits_as: ClassVar[str] = "ReceiveChannel.receive"
+    """The name of the coroutine that waits here, for people."""
+
     def attempt(self) -> Any:
         """Do it without waiting: what came of it, or EMPTY if a strand has to wait for it."""
         raise NotImplementedError

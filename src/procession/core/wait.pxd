@@ -6,11 +6,13 @@ cdef class Wait:
     cdef object at
     cdef Strand strand
     cdef int state
+    cdef bint is_awaited
 
     cdef go(self)
 
 
 cpdef wait(Parking at)
+cpdef wait_to_send(Parking at)
 
 
 cdef class Receiving(Parking):

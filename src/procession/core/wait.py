@@ -6,14 +6,14 @@ Mechanism and no rules: these are those of where it waits, see Parking. Where th
 
 from __future__ import annotations
 
-from types import coroutine
+from types import FunctionType, coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from procession.core.scheduler import Parking
 from procession.core.tokens import ANSWERED, EMPTY, NOTHING, PARKED
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
     from procession.core.scheduler import Strand
 
@@ -92,6 +92,12 @@ async def wait(at: Parking) -> Any:
         value = at.outcome(value)
         if value is not ANSWERED:
             return value
+
+
+# Python tells people by name of a coroutine that nobody has awaited.
+wait.__qualname__ = Parking.waits_as
+wait_to_send: Callable[[Parking], Coroutine[Any, Any, Any]] = FunctionType(wait.__code__, globals())
+wait_to_send.__qualname__ = "Channel.send"
 
 
 class Receiving(Parking, Generic[T]):

@@ -6,6 +6,9 @@ it has that (3.11), and else `__next__`.
 """
 
 import warnings
+from inspect import CO_ITERABLE_COROUTINE
+from sys import _getframe as getframe
+from types import CoroutineType
 
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
@@ -45,13 +48,38 @@ cdef enum State:
 cdef class Wait:
     """One wait: of a coroutine at a Parking, or (`source` is None) of a strand that is parked."""
 
+    # What Python's own coroutines have, as far as libraries ask for it.
+
+    @property
+    def __class__(self):
+        return CoroutineType
+
     @property
     def __name__(self):
-        return "receive"
+        return self.__qualname__.rpartition(".")[2]
 
     @property
     def __qualname__(self):
-        return f"{type(self.source).__name__}.receive"
+        return "woken" if self.source is None else self.source.waits_as
+
+    @property
+    def cr_running(self):
+        return False
+
+    @property
+    def cr_suspended(self):
+        return self.state == WAITING
+
+    @property
+    def cr_frame(self):
+        return None
+
+    @property
+    def cr_code(self):
+        return None
+
+    def __repr__(self):
+        return f"<coroutine object {self.__qualname__} at {<size_t><PyObject *>self:#x}>"
 
     cdef go(self):
         """Go on until it waits, and give the trap, or until it is OVER, and give the outcome."""
@@ -107,12 +135,18 @@ cdef class Wait:
     def __await__(self):
         if self.state == WAITING:
             raise RuntimeError("coroutine is being awaited already")
+        self.is_awaited = True
         return self
 
     def __iter__(self):
+        if not self.is_awaited and not getframe().f_code.co_flags & CO_ITERABLE_COROUTINE:
+            raise TypeError("'coroutine' object is not iterable")
+        self.is_awaited = True
         return self
 
     def __next__(self):
+        if not self.is_awaited:
+            raise TypeError("'coroutine' object is not an iterator")
         value = self.go()
         if self.state == WAITING:
             return value
@@ -120,12 +154,22 @@ cdef class Wait:
 
     def send(self, value):
         """Go on: as `send` of a coroutine."""
-        return self.__next__()
+        if value is not None and self.state == FRESH:
+            raise TypeError("can't send non-None value to a just-started coroutine")
+        value = self.go()
+        if self.state == WAITING:
+            return value
+        raise StopIteration(value)
 
     def throw(self, kind, value=None, traceback=None):
         """End the wait by an exception: as `throw` of a coroutine."""
         if isinstance(kind, BaseException):
             exc = kind
+        elif not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise TypeError(
+                "exceptions must be classes or instances deriving from BaseException, not "
+                f"{type(kind).__name__}"
+            )
         elif isinstance(value, BaseException):
             exc = value
         else:
@@ -148,7 +192,7 @@ cdef class Wait:
             self.strand.unparks(self.source if self.at is None else self.at)
         elif self.state == FRESH and self.source is not None:
             warnings.warn(
-                f"coroutine '{type(self.source).__name__}.receive' was never awaited",
+                f"coroutine '{self.source.waits_as}' was never awaited",
                 RuntimeWarning,
                 1,
             )
@@ -187,6 +231,11 @@ cpdef wait(Parking at):
     cdef Wait self = Wait.__new__(Wait)
     self.source = at
     return self
+
+
+cpdef wait_to_send(Parking at):
+    """The same: it goes by another name only where it is a coroutine."""
+    return wait(at)
 
 
 cdef class Receiving(Parking):

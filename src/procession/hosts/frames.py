@@ -19,6 +19,7 @@ import procession.process as face
 from procession.compiled import FILES
 from procession.core.kernel import Kernel
 from procession.core.payload import copy_payload
+from procession.core.switch import resume
 from procession.core.user_code import call_user
 from procession.guests import ending, failure
 from procession.guests.ending import Ending
@@ -75,6 +76,7 @@ _DOORS = frozenset(
     function.__code__
     for function in (
         call_user,
+        resume,
         PythonProcess.step,
         PythonProcess._throw,
         PythonProcess.end,
@@ -83,6 +85,7 @@ _DOORS = frozenset(
         GuardedCoroutine.send,
         GuardedCoroutine.throw,
     )
+    if hasattr(function, "__code__")
 )
 """These call code of a process, and take whatever it raises. Not only its body: when that is over,
 what was in it is freed, which runs `__del__`."""

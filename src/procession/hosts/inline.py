@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Invalid
 from procession.core.kernel import Kernel
+from procession.core.user_code import call_user
 from procession.guests.current_tasks import current_tasks
 from procession.hosts.watchdog import Watchdog
 
@@ -114,7 +115,7 @@ class InlineDriver:
         scheduler = self.kernel.scheduler
         self._watchdog.enter()
         try:
-            scheduler.run()
+            call_user(scheduler.run)  # where it is compiled, no frame says what calls a process
         finally:
             current_tasks.pop(self.loop, None)
             for callback in self.after_run:
