@@ -69,12 +69,25 @@ class PuppetProgram:
         return Puppet(kernel, host, pid, self)
 
 
+class RecordingKernel(Kernel):
+    """It notes who is asked to stop, and how."""
+
+    def __init__(self, world, **options):
+        super().__init__(**options)
+        self.world = world
+
+    def cancel(self, sender, pid, reason, deadline, *, or_end):
+        self.world.cancels.append((self.world.name_of(pid), reason, deadline))
+        super().cancel(sender, pid, reason, deadline, or_end=or_end)
+
+
 class World:
     """Services, given as `name="what it requires"`, or a Lifecycle."""
 
     def __init__(self, chance=0.0, entries=None, **services):
         self.clock = HandClock()
-        self.kernel = Kernel(
+        self.kernel = RecordingKernel(
+            self,
             clock=self.clock,
             notify=lambda: None,
             adopt=lambda: pytest.fail("nobody waits"),
@@ -82,13 +95,6 @@ class World:
         )
         self.host = self.kernel.hosts["app:main"] = Host("app:main")
         self.cancels = []
-        cancel = self.kernel.cancel
-
-        def recording(sender, pid, reason, deadline, *, or_end):
-            self.cancels.append((self.name_of(pid), reason, deadline))
-            cancel(sender, pid, reason, deadline, or_end=or_end)
-
-        self.kernel.cancel = recording
         manifest = Manifest(
             Path("/"),
             {
