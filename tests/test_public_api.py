@@ -23,7 +23,7 @@ def test_the_package_exports_what_it_says_and_nothing_else():
 def test_every_public_name_of_the_face_exists_and_is_described(module):
     for name in module.__all__:
         value = getattr(module, name)
-        if inspect.isfunction(value) or inspect.isclass(value):
+        if inspect.isroutine(value) or inspect.isclass(value):
             assert inspect.getdoc(value), f"{module.__name__}.{name}"
 
 
@@ -33,7 +33,7 @@ def test_nothing_public_in_the_face_is_left_out_of_all():
             name
             for name, value in vars(module).items()
             if not name.startswith("_")
-            and (inspect.isfunction(value) or inspect.isclass(value))
+            and (inspect.isroutine(value) or inspect.isclass(value))
             and value.__module__ == module.__name__
         }
         assert own <= set(module.__all__)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from procession.core.errors import Invalid, LimitExceeded
 from procession.core.host import Host
-from procession.core.mailbox import Mailbox
+from procession.core.mailbox import MAX_TOPICS, Mailbox
 from procession.core.scheduler import Waiter
 from procession.core.tokens import ANSWERED, CLOSED, EMPTY
 
@@ -276,10 +276,9 @@ def test_a_mailbox_is_not_emptied_by_closing_channels_that_are_kept():
     assert (mailbox.size, mailbox.weight) == (1, 0)
 
 
-def test_a_process_listens_to_a_bounded_number_of_topics(mailbox, monkeypatch):
-    monkeypatch.setattr("procession.core.mailbox.MAX_TOPICS", 3)
-    first, *_ = [mailbox.listen(f"topic {i}", None, None) for i in range(3)]
-    with pytest.raises(LimitExceeded, match="can listen to 3 topics: unlisten one"):
+def test_a_process_listens_to_a_bounded_number_of_topics(mailbox):
+    first, *_ = [mailbox.listen(f"topic {i}", None, None) for i in range(MAX_TOPICS)]
+    with pytest.raises(LimitExceeded, match=f"can listen to {MAX_TOPICS} topics: unlisten one"):
         mailbox.listen("one more", None, None)
     assert mailbox.listen("topic 0", None, None) is first
     first.close()

@@ -9,11 +9,11 @@ import pytest
 
 from procession.core import frames
 from procession.core.errors import Internal
-from procession.core.exchange import Exchange
 from procession.core.pid import serial_base
 from procession.hosts import frame_check, wire
 from procession.hosts.frame_check import check_frames
 
+PROCESSES = "app:processes"
 HERE, THERE, ELSEWHERE = 0, 1, 2
 
 
@@ -174,21 +174,26 @@ def test_wild_bytes_are_frames_or_a_wire_error():
             pass
 
 
-def test_nothing_of_a_batch_is_acted_on_when_a_part_of_it_makes_no_sense(
-    fresh, monkeypatch, caplog
-):
+def test_nothing_of_a_batch_is_acted_on_when_a_part_of_it_makes_no_sense(fresh):
     async def test(world):
         puppet = world.puppet()
         await puppet.os_pid()
         router = world.node._workers.router
         place = next(iter(router._links))
-        acted = []
-        monkeypatch.setattr(Exchange, "receive", lambda self, place, got: acted.append(got))
-        body = msgspec.msgpack.encode([[frames.CREDIT, pid(place, place), 1], [99]])
+        here = world.node.spawn("app:puppet", PROCESSES)
+        message = [frames.MESSAGE, here, None, "topic", [1]]
+
+        def arrives(*batch):
+            router._route(place, 0, place, msgspec.msgpack.encode(batch))
+
+        def waiting():
+            return [one["mailbox"] for one in world.node.processes() if one["pid"] == here]
+
         with pytest.raises(wire.WireError, match="99"):
-            router._route(place, 0, place, body)
-        assert acted == []
-        monkeypatch.undo()
+            arrives(message, [99])
+        assert waiting() == [0]
+        arrives(message)
+        assert waiting() == [1]
 
     fresh(test)
 

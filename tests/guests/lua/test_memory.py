@@ -6,6 +6,7 @@ import re
 import pytest
 
 from procession import LimitExceeded, Node, process
+from procession.core.names import MAX_NAMES
 from procession.guests.lua.functions import Functions
 
 # Programs that let Python hold more and more for them.
@@ -329,13 +330,11 @@ def test_no_long_text_is_remembered_as_a_name():
     assert {len(name) for name in functions._names} == {1, 256}
 
 
-def test_a_process_has_a_bounded_number_of_names(node, monkeypatch):
-    monkeypatch.setattr("procession.core.names.MAX_NAMES", 3)
-
+def test_a_process_has_a_bounded_number_of_names(node):
     async def main():
-        await process.exec("app:takes_names", "app:outside", 3)
-        with pytest.raises(LimitExceeded, match="a process can have 3 names"):
-            await process.exec("app:takes_names", "app:outside", 4)
+        await process.exec("app:takes_names", "app:outside", MAX_NAMES)
+        with pytest.raises(LimitExceeded, match=f"a process can have {MAX_NAMES} names"):
+            await process.exec("app:takes_names", "app:outside", MAX_NAMES + 1)
 
     node(main)
 
