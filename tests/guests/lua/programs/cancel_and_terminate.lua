@@ -92,21 +92,27 @@ function programs.a_dead_target_is_not_found()
 end
 
 function programs.a_computation_beyond_the_step_limit_is_ended_and_others_go_on()
+  local events = process.events()
   for _, name in ipairs({ "loops_forever", "loops_in_pcall" }) do
-    local pid = check.works(process.spawn_monitored("lua:" .. name, "lua:hasty"))
-    local turns, events = 0, process.events()
-    local event
-    repeat
-      time.sleep("1ms") -- goes by while the other one computes
-      turns = turns + 1
-      local result = channel.select({ events:case_receive(), default = true })
-      event = result.value
-      assert(turns < 5000)
-    until event
-    assert(turns > 1 and event.from == pid)
-    assert(event.error:kind() == errors.LIMIT_EXCEEDED)
-    check.contains(event.error:message(), "step limit exceeded")
-    check.contains(check.show(event.error:details()), "helpers.lua:")
+    local turns, tries = 0, 0
+    while turns < 2 do -- on a loaded machine its time may be over before others have had any
+      tries = tries + 1
+      assert(tries < 20, "nobody else ran")
+      local pid = check.works(process.spawn_monitored("lua:" .. name, "lua:hasty"))
+      local event
+      turns = 0
+      repeat
+        time.sleep("1ms") -- goes by while the other one computes
+        turns = turns + 1
+        local result = channel.select({ events:case_receive(), default = true })
+        event = result.value
+        assert(turns < 5000)
+      until event
+      assert(event.from == pid)
+      assert(event.error:kind() == errors.LIMIT_EXCEEDED)
+      check.contains(event.error:message(), "step limit exceeded")
+      check.contains(check.show(event.error:details()), "helpers.lua:")
+    end
   end
   return true
 end
