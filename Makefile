@@ -5,7 +5,7 @@ READY := .venv/.ready
 BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: build demo test lint types unit bench bench-peers chaos fuzz soak checked-lua clean
+.PHONY: build demo test lint types unit unit-plain bench bench-peers chaos fuzz soak checked-lua clean
 
 # The core, compiled in place where there is a C compiler. PROCESSION_COMPILE=0 takes it back.
 build: $(READY)
@@ -14,7 +14,7 @@ build: $(READY)
 demo: build
 	$(BIN)/procession run examples/worker_pool -x app:main
 
-test: lint types unit
+test: lint types unit-plain unit
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -24,8 +24,16 @@ types: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/typing
 
+# As many tests at a time as tests/conftest.py says.
+PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+
+# All tests, on the core that is built.
 unit: build
-	$(BIN)/pytest
+	$(PYTEST)
+
+# Those that every core has to pass, on the one in plain Python.
+unit-plain: $(READY)
+	PROCESSION_PURE=1 $(PYTEST) tests/contract tests/core tests/guests tests/hosts/test_watchdog.py
 
 # Death at random for as long as asked: CHAOS_SECONDS=3600 make chaos
 chaos: $(READY)

@@ -18,8 +18,11 @@ from procession.core import kernel
 from procession.core.errors import Error, Internal
 from procession.guests.python import PythonProcess
 
-# Python says so of a coroutine that was made, and whose `await` was struck.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+pytestmark = [
+    pytest.mark.plain_core("it strikes at the instructions of Python, and C has none"),
+    # Python says so of a coroutine that was made, and whose `await` was struck.
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+]
 
 CORE = str(Path(kernel.__file__).parent)
 
