@@ -368,7 +368,7 @@ class Bomb:
 
 
 def test_code_that_the_runtime_calls_while_it_copies_is_ended_too(node):
-    received = []
+    sent, received = [], []
 
     async def hear():
         ch = process.inbox()
@@ -377,6 +377,7 @@ def test_code_that_the_runtime_calls_while_it_copies_is_ended_too(node):
 
     async def main(to):
         process.send(to, "x", "before")
+        sent.append("before")
         process.send(to, "x", Bomb(1.0))
 
     async def test(node):
@@ -384,9 +385,10 @@ def test_code_that_the_runtime_calls_while_it_copies_is_ended_too(node):
         with pytest.raises(LimitExceeded, match=EXCEEDED):
             await node.exec(main, None, hearer)
         node.send(hearer, "x", "after")
-        while len(received) < 2:
+        while "after" not in received:
             await asyncio.sleep(0)
-        assert received == ["before", "after"]
+        if sent or len(received) > 1:  # else its time was over too soon, on a loaded machine
+            assert received == ["before", "after"]
 
     node(test, settings=SETTINGS)
 
