@@ -5,7 +5,7 @@ READY := .venv/.ready
 BENCH := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: build demo test lint types unit unit-plain bench bench-peers chaos fuzz soak checked-lua clean
+.PHONY: build wheels demo test lint types unit unit-plain bench bench-peers chaos fuzz soak checked-lua clean
 
 # The core, compiled in place where there is a C compiler. PROCESSION_COMPILE=0 takes it back.
 build: $(READY)
@@ -51,6 +51,10 @@ soak: $(READY)
 checked-lua: $(READY)
 	tests/checked_lua.sh $(CHECKED)
 
+# An sdist, and a wheel for each CPython 3.11 to 3.14 that is here, in dist/.
+wheels: $(READY)
+	$(BIN)/python build_wheels.py
+
 bench: build
 	$(BIN)/python bench/run.py
 
@@ -77,4 +81,4 @@ $(READY): pyproject.toml
 
 clean:
 	find src \( -name '*.so' -o -name '*.pyd' -o -name 'compiled.*.json' \) -delete
-	rm -rf build bench/peers/build .venv .venv-bench .checked .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist bench/peers/build .venv .venv-bench .checked .mypy_cache .ruff_cache .pytest_cache .hypothesis

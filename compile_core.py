@@ -105,7 +105,7 @@ def build_in_place() -> str:
         return "core: plain Python, PROCESSION_COMPILE is 0"
     start = time.monotonic()
     try:
-        with _alone():
+        with alone():
             record, anew = _update_place()
     except CannotCompile as error:
         _record().unlink(missing_ok=True)
@@ -184,6 +184,9 @@ def make() -> tuple[dict[str, Any], dict[str, str], int]:
     modules = compiled.modules_of(str(PACKAGE))
     if not modules:
         raise CannotCompile("no module has a .pxd or .pyx beside it")
+    for source in modules.values():
+        if not Path(source).with_suffix(".py").exists():
+            raise CannotCompile(f"{source} has no twin in plain Python beside it")
     with_tools = tools()
     used = _used_files(modules)
     stamps = {file: compiled.stamp(str(SOURCES / file)) for file in set().union(*used.values())}
@@ -220,7 +223,8 @@ def tools() -> str:
         raise CannotCompile(f"Cython is {cython}, and 3.1 or later is needed")
     variables = " ".join(os.environ.get(name, "") for name in ("CFLAGS", "LDFLAGS"))
     command = os.environ.get("CC") or sysconfig.get_config_var("CC") or ""
-    return f"cython {cython}, setuptools {setuptools}, {command} {OPTIONS} {variables} {DIRECTIVES}"
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    return f"{own}, cython {cython}, setuptools {setuptools}, {command} {variables}"
 
 
 def _used_files(modules: dict[str, str]) -> dict[str, set[str]]:
@@ -290,10 +294,10 @@ def _run(jobs: list[tuple[str, str, str, str]]) -> None:
 def _compile(job: tuple[str, str, str, str]) -> str:
     """Compile one module. Gives what the tools said if it failed."""
     name, source, product, key = job
-    Path(f"{product}.key").unlink(missing_ok=True)
     work = BUILT / "work" / name
     said = _quietly(str(BUILT), _cython, name, os.path.relpath(source, SOURCES), str(work))
     if not said:
+        Path(f"{product}.key").unlink(missing_ok=True)
         os.replace(work.joinpath(*name.split(".")).as_posix() + compiled.SUFFIX, product)
         Path(f"{product}.key").write_text(key)
     return said
@@ -381,7 +385,7 @@ def _quietly(folder: str, do: Any, *args: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Let two who build at the same time do it one after the other."""
     BUILT.mkdir(parents=True, exist_ok=True)
     with open(BUILT / "lock", "w") as lock:

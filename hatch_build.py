@@ -25,7 +25,8 @@ class CompileCore(BuildHookInterface):
         if compile_core.asked() == "never":
             return
         try:
-            record, products, _ = compile_core.make()
+            with compile_core.alone():
+                record, products, _ = compile_core.make()
         except compile_core.CannotCompile as error:
             if compile_core.asked() == "must":
                 print(error.details, end="", file=sys.stderr)
