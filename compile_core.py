@@ -180,7 +180,7 @@ def make() -> tuple[dict[str, Any], dict[str, str], int]:
     try:
         compiled.refuse(sys.implementation.name, sys.version)
     except ImportError as error:
-        raise CannotCompile(str(error)) from None
+        sys.exit(f"error: {error}")
     modules = compiled.modules_of(str(PACKAGE))
     if not modules:
         raise CannotCompile("no module has a .pxd or .pyx beside it")

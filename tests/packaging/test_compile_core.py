@@ -132,6 +132,13 @@ def test_without_cython_one_line_says_so(unbuilt):
     assert done.stdout == "core: plain Python, cython is not installed\n"
 
 
+def test_for_a_python_that_we_cannot_run_on_nothing_is_built(unbuilt):
+    lie = "import sys; sys.version = '3.14.2 free-threading build (main, Jan 1 2026)'"
+    done = unbuilt.run("-c", f"{lie}; import compile_core; compile_core.build_in_place()")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: procession does not run on a free-threaded build")
+
+
 def test_it_can_be_taken_back(built):
     done = built.build(PROCESSION_COMPILE="0")
     assert done.stdout == "core: plain Python, PROCESSION_COMPILE is 0\n"
