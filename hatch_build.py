@@ -37,7 +37,7 @@ class CompileCore(BuildHookInterface):
         into = build_data["force_include"]
         for name, product in products.items():
             into[product] = name.replace(".", "/") + suffix
-        installed = {"modules": record["modules"], "sources": {}}  # nobody works on them there
+        installed = {"modules": record["modules"], "sources": {}, "tools": ""}  # nobody works there
         file = compile_core.BUILT / "installed.json"
         file.write_text(json.dumps(installed, indent=1))
         into[str(file)] = f"procession/compiled{suffix}.json"

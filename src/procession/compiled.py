@@ -158,9 +158,11 @@ def read_record(folder: str) -> dict[str, Any] | None:
     """What was compiled for this Python, and from what. None: nothing."""
     try:
         with open(record_file(folder), encoding="utf-8") as file:
-            return dict(json.load(file))
+            record = json.load(file)
     except (OSError, ValueError):
         return None
+    fits = isinstance(record, dict) and {"modules", "sources", "tools"} <= record.keys()
+    return record if fits else None
 
 
 def why_not(folder: str, record: dict[str, Any]) -> str | None:

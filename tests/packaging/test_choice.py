@@ -101,7 +101,7 @@ def test_a_file_that_was_only_touched_has_not_changed(built):
     assert built.cores()[0] == "compiled"
 
 
-@pytest.mark.parametrize("text", [None, "", "{", '"text"'])
+@pytest.mark.parametrize("text", [None, "", "{", '"text"', "5", "{}"])
 def test_without_a_record_plain_python_runs_whatever_lies_about(built, text):
     record = built.core.parent / f"compiled{VERSION}.json"
     record.unlink()
