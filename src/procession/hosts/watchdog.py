@@ -278,10 +278,10 @@ class Watchdog:
                 self._beat_sent = True
                 with contextlib.suppress(RuntimeError):  # the loop is closed
                     self._loop.call_soon_threadsafe(self._beat)
-        elif isinstance(strand, Process):
-            process = strand
         else:
-            process = getattr(strand, "owner", None)
+            process = getattr(strand, "owner", None)  # a further coroutine of a Lua process has one
+            if process is None and isinstance(strand, Process):
+                process = strand
         self._key = key
         if process is not None:
             self._watched = weakref.ref(process)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from procession.core.channel import ReceiveChannel
 from procession.core.event import Event
 from procession.core.message import Message
+from procession.core.process import Process
 from procession.core.tokens import CLOSED
 from procession.core.weighed import Weighed
 from procession.guests.lua.marks import PULL
@@ -48,11 +49,14 @@ class Sent:
         self.place = place
 
 
-class Answered:
-    """A strand as the one that gets answers. Without fields: see the slots of its classes."""
+class Answered(Process):
+    """A strand as the one that gets answers.
 
-    if not TYPE_CHECKING:
-        __slots__ = ()
+    It derives from Process, though not every strand of Lua is one, since a compiled class has one
+    line of bases: of a further strand what belongs to a process stays empty (see strand.py).
+    """
+
+    __slots__ = ("answer", "handed", "state", "taken")
 
     state: Any
     handed: list[Any] | None

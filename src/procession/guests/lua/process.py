@@ -42,35 +42,22 @@ class Attached(Protocol):
         """The program has ended."""
 
 
-class LuaProcess(LuaBody, Process):
+class LuaProcess(LuaBody):
     """A process whose body is a Lua coroutine."""
 
     declared_only = True
 
     __slots__ = (
         "_account",
-        "answer",
         "attached",
-        "chain_before",
         "closing",
-        "computed",
         "context",
-        "coroutine",
-        "exceeded",
         "extended",
-        "guard",
-        "handed",
         "interrupted",
         "launching",
-        "pointer",
-        "state",
-        "step_limit",
         "strands",
-        "taken",
         "unlistened",
         "upgradable",
-        "wait",
-        "waited_at",
     )
 
     def __init__(
@@ -378,27 +365,10 @@ def _arguments(args: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any] | None]:
     return (len(flat), len(args)), flat
 
 
-class LuaStrand(LuaBody, Strand):
-    """A coroutine that a Lua process has spawned."""
+class LuaStrand(LuaBody):
+    """A coroutine that a Lua process has spawned. It is no process, and has no thread as such."""
 
-    __slots__ = (
-        "__weakref__",
-        "answer",
-        "chain_before",
-        "computed",
-        "coroutine",
-        "exceeded",
-        "guard",
-        "handed",
-        "owner",
-        "pid",
-        "pointer",
-        "state",
-        "step_limit",
-        "taken",
-        "wait",
-        "waited_at",
-    )
+    __slots__ = ("owner",)
 
     def __init__(self, owner: LuaProcess) -> None:
         Strand.__init__(self, owner.scheduler)

@@ -42,15 +42,20 @@ ANSWER = object()
 
 
 class LuaBody(Answered):
-    """What a process and a further strand of it have in common. Without fields: see their slots."""
+    """What a process and a further strand of it have in common: the Lua coroutine of each."""
 
-    if not TYPE_CHECKING:
-        __slots__ = ()
+    __slots__ = (
+        "chain_before",
+        "computed",
+        "coroutine",
+        "exceeded",
+        "guard",
+        "pointer",
+        "step_limit",
+        "wait",
+        "waited_at",
+    )
 
-    scheduler: Any
-    value: Any
-    parked: Any
-    turn: Any
     coroutine: Any
     """The Lua coroutine; None once it has ended."""
     pointer: int
