@@ -12,7 +12,7 @@ local READY, PULL = kit.marks.READY, kit.marks.PULL
 -- -- chunks ------------------------------------------------------------------------------------------
 
 -- A chunk is compiled once per state, as a function of the environment; each process calls it with
--- its own. The wrapper is on the first line, so lines stay as they are.
+-- its own. Python knows it by its number. The wrapper is on the first line, so lines stay as they are.
 local chunks = {}
 
 local HEAD = "return function(_ENV, require, ...) "
@@ -25,7 +25,7 @@ end
 -- A program gives its main in the table that it returns. One that returns nothing at its end may
 -- just have a function of that name; and if it never speaks of one, it is itself its main.
 -- What runs is `kept` (see tail_calls.py), unless that has too many local variables.
-local function compile(id, source, kept, name, method, modules, imports)
+local function compile(source, kept, name, method, modules, imports)
   local _, problem = load(source, "@" .. name, "t")
   if problem then
     return false, problem
@@ -43,15 +43,15 @@ local function compile(id, source, kept, name, method, modules, imports)
   if not make then
     return false, refused
   end
-  local chunk = { run = make(), name = name, is_main = is_main, modules = {}, imports = {} }
+  local chunk = { run = make(), name = name, method = method, is_main = is_main, modules = {}, imports = {} }
   for module in modules:gmatch("[^\n]+") do
     chunk.modules[module] = true
   end
   for alias, reference in imports:gmatch("([^\n\t]+)\t([^\n]+)") do
     chunk.imports[alias] = reference
   end
-  chunks[id] = chunk
-  return true
+  chunks[#chunks + 1] = chunk
+  return #chunks
 end
 
 -- -- modules -----------------------------------------------------------------------------------------
@@ -201,11 +201,11 @@ end
 
 local MAX_HINTS = 200 -- names that are compared with the one that is missing
 
--- It yields first its address, for the guard; then that main is about to run, for its arguments.
-local function start(id, method)
-  yield(format("%p", running()))
+-- It yields that main is about to run, for its arguments.
+local function start(number)
   kit.watch(running())
-  local chunk = chunks[id]
+  local chunk = chunks[number]
+  local method = chunk.method
   local env = kit.new_environment(chunk.modules)
   if chunk.is_main then
     return chunk.run(env, new_require(chunk, env, {}), arguments(yield(READY)))
@@ -234,46 +234,45 @@ local function start(id, method)
   return main(arguments(yield(READY)))
 end
 
-local function body(id, method)
-  return ended(xpcall(start, with_traceback, id, method))
-end
+-- What a body does is known by a number, which needs no memory to be handed over. It comes with the first
+-- resume, or with the second: see `new` in crossing.py.
+kit.add_body("process body", function(number)
+  return ended(xpcall(start, with_traceback, number or yield()))
+end)
 
 -- A coroutine that the program spawned.
 local function strand_start(number)
+  if number == PULL then
+    number = host.answer()
+  end
   local f = kit.collect(number)
   kit.watch(running())
-  yield(format("%p", running()))
   f()
 end
 
-local function strand_body(number)
-  return ended(xpcall(strand_start, with_traceback, number))
-end
+kit.add_body("strand body", function(number)
+  return ended(xpcall(strand_start, with_traceback, number or yield()))
+end)
 
 -- -- from outside ----------------------------------------------------------------------------------------
 
 local exports = kit.exports
 exports.compile = compile
 
--- A coroutine that has told its address, this, and how many of programs are running.
-local function started(co, ok, pointer)
-  return co, pointer, kit.chain_length()
+-- A coroutine that has been resumed once, and its address.
+function exports.new(name)
+  local co = create(kit.coroutine_of(name))
+  resume(co)
+  return co, format("%p", co)
 end
 
-function exports.new_body(id, method)
-  local co = create(body)
-  return started(co, resume(co, id, method))
+function exports.traceback_of(handle)
+  return kit.traceback_of(kit.coroutine_of(handle))
 end
-
--- The function is known by its number: see `store` in values.lua.
-function exports.new_strand(number)
-  local co = create(strand_body)
-  return started(co, resume(co, number))
-end
-exports.traceback_of = kit.traceback_of
 
 -- End a suspended coroutine: its to-be-closed variables are closed.
-function exports.close(co)
+function exports.close(handle)
+  local co = kit.coroutine_of(handle)
   if status(co) == "suspended" then
     close(co)
   end

@@ -314,6 +314,7 @@ class Functions(SendFunctions):
         """The answer to what the strand has waited for, which was not given at once."""
         strand: Any = self.kernel.scheduler.current
         answer: tuple[Any, ...] = strand.answer
+        strand.answer = ()  # nothing is kept alive by having been an answer
         return answer
 
     def write(self, content: bytes) -> bytes | None:

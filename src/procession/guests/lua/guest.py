@@ -106,7 +106,7 @@ class LuaGuest:
         entry = self._declared(reference)
         return {} if entry is None else entry.meta
 
-    def library(self, state: LuaState, reference: str) -> bytes:
+    def library(self, state: LuaState, reference: str) -> int:
         """Compile what another entry imports; its chunk. Raises NotFound or Internal."""
         entry = self._entry_of(reference)
         if entry is None:
@@ -153,12 +153,11 @@ def read_source(entry: LuaEntry, root: Path) -> Source:
 class LuaProgram:
     """A Lua entry that can be spawned."""
 
-    __slots__ = ("_guest", "_method", "_source", "entry")
+    __slots__ = ("_guest", "_source", "entry")
 
     def __init__(self, guest: LuaGuest, source: Source, entry: LuaEntry) -> None:
         self._guest = guest
         self._source = source
-        self._method = entry.method.encode()
         self.entry = entry.id
 
     def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any]) -> LuaProcess:
@@ -171,7 +170,7 @@ class LuaProgram:
         if guest.is_terminal(host.id):
             guest.arguments[process] = [arg for arg in args if isinstance(arg, str)]
         try:
-            process.launch(chunk, self._method, args)
+            process.launch(chunk, args)
         except BaseException:
             process.drop_attached()
             raise
@@ -182,4 +181,4 @@ class LuaProgram:
         if not isinstance(process, LuaProcess):
             raise Invalid(f"{self.entry} is Lua: only a Lua process can become it")
         chunk = process.state.chunk(self._source)
-        return process.prepare(self, chunk, self._method, args)
+        return process.prepare(self, chunk, args)

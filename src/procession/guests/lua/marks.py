@@ -34,8 +34,8 @@ TIME = Token("TIME")
 FLAT = Token("FLAT")
 """In the place of a flat list that is too long to be handed over: it is pulled in pieces."""
 
-PULL = Token("PULL")
-"""In the place of an answer: Lua has to ask for it, since memory is scarce."""
+PULL = b"pull"
+"""In the place of an answer: Lua has to ask for it. A string that it has, so it needs no memory."""
 
 LIFTED = Token("LIFTED")
 """Before what a function of Python gives: it went in above the limit, which is to be set again."""
@@ -47,6 +47,6 @@ MARKS = {
     str(mark): mark
     for mark in (
         *(READY, SEND, SELECT, SPAWN, AWAIT, UPGRADE),
-        *(LIST, MAP, ERROR, TIME, FLAT, PULL, LIFTED, FULL),
+        *(LIST, MAP, ERROR, TIME, FLAT, LIFTED, FULL),
     )
-}
+} | {"PULL": PULL}

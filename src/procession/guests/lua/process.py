@@ -116,20 +116,18 @@ class LuaProcess(LuaBody):
         """Why it has to end, if it holds too much."""
         return None if self._account is None else self._account.error
 
-    def launch(self, chunk: bytes, method: bytes, args: Sequence[Any]) -> None:
+    def launch(self, chunk: int, args: Sequence[Any]) -> None:
         """Run the chunk, up to its main. Raises the Error with which it fails."""
-        self.coroutine, self.pointer = self._run_chunk(self.entry, chunk, method)
+        self.coroutine, self.pointer = self._run_chunk(self.entry, chunk)
         self.value, self.handed = _arguments(args)
         self.taken = 0
 
-    def prepare(
-        self, program: Program, chunk: bytes, method: bytes, args: Sequence[Any]
-    ) -> Successor:
+    def prepare(self, program: Program, chunk: int, args: Sequence[Any]) -> Successor:
         """Run the chunk of another program, which it may become. Raises as `launch` does."""
         if self.scheduler.current is not self:
             raise Invalid("only main can upgrade its process, not a coroutine that it spawned")
         try:
-            coroutine, pointer = self._run_chunk(program.entry, chunk, method)
+            coroutine, pointer = self._run_chunk(program.entry, chunk)
         finally:
             self.exceeded = False  # it was the other program, which is none of ours then
         return Successor(program, coroutine, pointer, *_arguments(args))
@@ -148,22 +146,22 @@ class LuaProcess(LuaBody):
         self.scheduler.ready.append(self)
         self.scheduler.rouse()
 
-    def _run_chunk(self, entry: str, chunk: bytes, method: bytes) -> tuple[Any, int]:
+    def _run_chunk(self, entry: str, chunk: int) -> tuple[Any, int]:
         """A coroutine that has run a chunk, up to its main; and its address."""
         scheduler, guard = self.scheduler, self.guard
         outer, suspended = scheduler.current, guard.suspend()
         kept = self.coroutine, self.pointer, self.chain_before
-        # Made in Lua: lupa's own way takes for granted that the main coroutine is idle.
-        coroutine, address, length = self.state.new_body(chunk, method)
-        pointer = int(address, 16)
+        coroutine, pointer = self.state.new_coroutine(b"process body")
+        self.chain_before = self.state.chain_length()
         guard.enter(self)
         self.coroutine, self.pointer = coroutine, pointer
-        self.chain_before = length
         scheduler.current = self
         trapped: Any = None
+        what: tuple[Any, ...] | None = (chunk,)
         try:
             while trapped is None:
-                trapped = coroutine.send(None)
+                trapped = coroutine.send(what)
+                what = None
                 if trapped is None:
                     self.computed += guard.elapsed()
                     if self.computed > self.step_limit:
@@ -208,9 +206,8 @@ class LuaProcess(LuaBody):
         coroutines that spawn each other need no stack.
         """
         strand = LuaStrand(self)
-        strand.coroutine, address, _ = self.state.new_strand(number)
-        strand.pointer = int(address, 16)
-        strand.value = (None,)
+        strand.coroutine, strand.pointer = self.state.new_coroutine(b"strand body")
+        strand.value = (number,)
         self.account.charge(STRAND)
         if self.strands is None:
             self.strands = {}

@@ -35,6 +35,19 @@ if limited then
   function_of = fitting(function_of)
 end
 
+-- Coroutines, and functions that were made for us, are known to Python by their places here.
+local registry = debug.getregistry()
+
+-- A coroutine that Python means: see crossing.py.
+function kit.coroutine_of(handle)
+  return registry[handle] or handle
+end
+
+-- What runs in a coroutine, for Python to start by this name.
+function kit.add_body(name, body)
+  registry[name] = body
+end
+
 -- Functions of Python, by name; wrapped when first used.
 kit.host = setmetatable({}, {
   __index = function(host, name)
@@ -42,7 +55,7 @@ kit.host = setmetatable({}, {
     if f == nil then
       error("no host function " .. tostring(name))
     end
-    f = as_function(f)
+    f = registry[f] or as_function(f)
     if limited and not unwrapped[name] then
       f = fitting(f)
     end
@@ -53,7 +66,7 @@ kit.host = setmetatable({}, {
 
 -- A Python object in Lua is inert: it has no attributes, items or calls. Channels are such objects;
 -- channel.lua gives them their methods.
-local object_metatable = debug.getregistry().POBJECT
+local object_metatable = registry.POBJECT
 for name in next, object_metatable do
   if name ~= "__gc" then
     object_metatable[name] = nil

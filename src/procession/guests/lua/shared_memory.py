@@ -156,7 +156,7 @@ class Relief(Strand):
         coroutines = [one for one in coroutines if one is not None]
         try:
             for start in range(0, len(coroutines), _PIECE):
-                state.measure(*coroutines[start : start + _PIECE])
+                state.measure(coroutines[start : start + _PIECE])
             size, left = state.measured()
         finally:
             state.collect(b"restart")  # it was stopped for the measure

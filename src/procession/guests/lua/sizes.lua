@@ -38,12 +38,10 @@ local function add(v)
   end
 end
 
-local function add_all(...)
-  local n = select("#", ...)
-  for i = 1, n do
-    add((select(i, ...)))
+local function add_coroutines(...)
+  for i = 1, select("#", ...) do
+    add(kit.coroutine_of((select(i, ...))))
   end
-  return n > 0
 end
 
 local function add_stored(...)
@@ -158,7 +156,7 @@ end
 exports.begin_measure = begin
 
 -- Add coroutines of the process.
-exports.measure = add_all
+exports.measure = add_coroutines
 
 -- The bytes, and what is left of the budget.
 function exports.measured()

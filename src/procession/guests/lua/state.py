@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 from lupa import lua54
 
 from procession.core.errors import Error, Internal, LimitExceeded
-from procession.guests.lua.chain import Chain, NoChain
+from procession.guests.lua.chain import CHAIN_START, Chain, NoChain
+from procession.guests.lua.crossing import Crossing, handle_of
 from procession.guests.lua.marks import FULL, LIFTED, MARKS
 from procession.guests.lua.tail_calls import keep_callers
 from procession.guests.lua.types import TypeSyntaxError, erase_types, locate
@@ -81,6 +82,9 @@ INTERRUPTED = (
 UNWRAPPED = frozenset((b"send", b"send_copy", b"wait_for_guard", b"overdue"))
 """Functions that Lua calls where it must be fast: what they give allocates nothing."""
 
+SCALAR = frozenset((b"send", b"send_copy", b"spawn", b"pid", b"monitor", b"link", b"terminate"))
+"""Functions that Lua calls often, and that give nothing but scalars."""
+
 _HERE = files("procession.guests.lua")
 
 _NO_LIMIT = 1 << 62
@@ -112,7 +116,7 @@ class Source:
         modules: list[str],
         imports: dict[str, str],
     ) -> None:
-        self.id = id.encode()
+        self.id = id
         self.name = name
         self.method = None if method is None else method.encode()
         """The function that is its main; None if it is a library."""
@@ -212,6 +216,7 @@ class LuaState:
         self.collect: Any = self.runtime.globals()[b"collectgarbage"]
         if memory is not None:
             self.runtime.set_max_memory(_NO_LIMIT)
+        self.crossing: Any = Crossing(self.runtime)
         own = {b"set_limit": self.set_limit}
         marks = self.runtime.table_from({name.encode(): mark for name, mark in MARKS.items()})
         setup = self._load("setup.lua")
@@ -219,9 +224,13 @@ class LuaState:
 
         def function(name: bytes) -> Any:
             found = own.get(name) or functions(name)
-            if not limited or found is None or name in UNWRAPPED or name in own:
+            if found is None or name in own:
                 return found
-            return self._limited(found)
+            if limited and name not in UNWRAPPED:
+                return self._limited(found)
+            if name in SCALAR:
+                return self.crossing.function(found)
+            return found
 
         function_of = self._limited(function) if limited else function
         unwrapped = self.runtime.table_from(dict.fromkeys((*UNWRAPPED, *own), True))
@@ -230,28 +239,26 @@ class LuaState:
         for name in FILES:
             exports = self._load(name)(kit) or exports
         assert exports is not None
-        self.new_body = self._unlimited(exports[b"new_body"])
-        """The coroutine of a process, its address, and how long the chain is."""
-        self.new_strand = self._unlimited(exports[b"new_strand"])
-        """The same for a function that Lua has stored."""
-        self.close_coroutine = exports[b"close"]
+        self.crossing.make = exports[b"new"]
+        self.new_coroutine = self._unlimited(self.crossing.new)
+        """A coroutine for one of the bodies, and its address."""
+        self._close = exports[b"close"]
         self.release = self._unlimited(exports[b"release"])
         """Forget what a process left in the state."""
-        self.traceback_of = self._unlimited(exports[b"traceback_of"])
-        """Where a coroutine is."""
+        self._traceback = self._unlimited(exports[b"traceback_of"])
         self._compile = exports[b"compile"]
         self._more = exports[b"more"]
         self._discard = exports[b"discard"]
         self._count = exports[b"count"]
         self.settle = exports[b"settle"]
         self.begin_measure = exports[b"begin_measure"]
-        self.measure = exports[b"measure"]
+        self._measure = exports[b"measure"]
         self.measured = exports[b"measured"]
-        self.chain_length = exports[b"chain_length"]
+        self._chain_length = exports[b"chain_length"]
         self.chain: Any = NoChain() if counting else Chain(self.runtime, *exports[b"chain"]())
         self.limit = memory
         self.set_limit()
-        self._compiled: set[bytes] = set()
+        self._chunks: dict[str, int] = {}
         self.relief: Relief | None = None
         """What ends processes if they use too much together; None if each has a limit."""
         if not self.own:
@@ -336,25 +343,25 @@ class LuaState:
 
     # -- chunks --------------------------------------------------------------------------------
 
-    def chunk(self, source: Source) -> bytes:
-        """Compile a program, once; its id, for `body`. Raises Internal, LimitExceeded."""
+    def chunk(self, source: Source) -> int:
+        """Compile a program, once; its number, for its body. Raises Internal, LimitExceeded."""
         if self.dropped:
             self.discard_dropped()
-        if source.id not in self._compiled:
+        number = self._chunks.get(source.id)
+        if number is None:
             if source.error is not None:
                 raise Internal(source.error)
-            ok, problem = self._call_compile(source)
-            if not ok:
+            number, problem = self._call_compile(source)
+            if not number:
                 raise Internal(_with_column(problem.decode(errors="replace"), source))
-            self._compiled.add(source.id)
+            self._chunks[source.id] = number
             if not self.has_room():
                 raise out_of_memory()
-        return source.id
+        return number
 
-    def _call_compile(self, source: Source) -> tuple[bool, bytes]:
+    def _call_compile(self, source: Source) -> tuple[int, bytes]:
         answer = self._without_limit(
             self._compile,
-            source.id,
             source.text,
             keep_callers(source.text),
             source.name.encode(),
@@ -362,7 +369,7 @@ class LuaState:
             source.modules,
             source.imports,
         )
-        return (True, b"") if answer is True else answer
+        return answer if type(answer) is tuple else (answer, b"")
 
     # -- values --------------------------------------------------------------------------------
 
@@ -397,6 +404,23 @@ class LuaState:
         return int(self._count())
 
     # -- coroutines ----------------------------------------------------------------------------
+
+    def chain_length(self) -> int:
+        """How long the chain of those that run is: see `Chain`."""
+        return CHAIN_START if self.chain.is_empty else int(self._chain_length())
+
+    def traceback_of(self, coroutine: Any) -> bytes:
+        """Where a coroutine is."""
+        shown: bytes = self._traceback(handle_of(coroutine))
+        return shown
+
+    def close_coroutine(self, coroutine: Any) -> None:
+        """End a suspended coroutine: its to-be-closed variables are closed."""
+        self._close(handle_of(coroutine))
+
+    def measure(self, coroutines: list[Any]) -> None:
+        """Look at these coroutines too: see sizes.lua."""
+        self._measure(*map(handle_of, coroutines))
 
 
 def bytes_of(given: Any) -> int:

@@ -21,6 +21,7 @@ from procession.core.select import select
 from procession.core.tokens import NOTHING
 from procession.guests.failure import step_limit_exceeded
 from procession.guests.lua.answer import WITHOUT_MEMORY, Answered, Sent
+from procession.guests.lua.crossing import OBJECTS, is_foreign
 from procession.guests.lua.marks import AWAIT, FLAT, PULL, SELECT, SEND, SPAWN, UPGRADE
 from procession.guests.lua.outside import CASE
 from procession.guests.lua.state import Kept, Parcel, out_of_memory
@@ -135,7 +136,11 @@ class LuaBody(Answered):
             if trapped is None:
                 return self._interrupted()
             if kind is not TopicChannel and not isinstance(trapped, ReceiveChannel):
-                if kind is not bytes and kind.__module__.startswith("lupa"):
+                if trapped is OBJECTS:
+                    self.answer = answer or ()
+                    answer = (PULL,)
+                    continue
+                if is_foreign(trapped):
                     # Its program does not run where coroutine.lua thinks that it does.
                     self.ended(None, Internal("attempt to yield from outside a coroutine"))
                     return None
