@@ -1,4 +1,7 @@
 cdef extern from *:
+    """
+    typedef struct lua_State lua_State;
+    """
     ctypedef struct lua_State
 
 
@@ -13,7 +16,7 @@ cdef class Crossing:
     cpdef object function(self, object function)
 
 
-cdef class Coroutine:
+cdef class LuaCoroutine:
     cdef Crossing _crossing
     cdef lua_State* _state
     cdef object _of_lupa

@@ -235,7 +235,7 @@ cdef class Crossing:
             self._main = <lua_State*><uintptr_t>_address_of_main(runtime)
 
     cpdef tuple new(self, bytes body):
-        cdef Coroutine coroutine = Coroutine.__new__(Coroutine)
+        cdef LuaCoroutine coroutine = LuaCoroutine.__new__(LuaCoroutine)
         cdef lua_State* main = self._main
         if main is NULL:
             coroutine._of_lupa, address = self.make(body)
@@ -291,7 +291,7 @@ cdef int _answered(lua_State* state) noexcept:
 
 @cython.final
 @cython.no_gc_clear
-cdef class Coroutine:
+cdef class LuaCoroutine:
     """A coroutine of Lua. `handle` is its place in the registry."""
 
     cpdef object send(self, tuple answer):
@@ -337,7 +337,7 @@ cdef class Coroutine:
 
 def handle_of(coroutine):
     """What our own Lua is given for a coroutine: see crossing.py."""
-    cdef Coroutine one = <Coroutine?>coroutine
+    cdef LuaCoroutine one = <LuaCoroutine?>coroutine
     return one._of_lupa if one._state is NULL else one.handle
 
 

@@ -86,7 +86,7 @@ class Functions(SendFunctions):
 
     @answering
     def listen(self, topic: bytes, message: bool | None) -> Any:
-        return self.me().mailbox.listen(self._text(topic), message, None)
+        return self.me().mailbox.listen(self.as_text(topic), message, None)
 
     @answering
     def unlisten(self, channel: Any) -> Any:
@@ -104,10 +104,10 @@ class Functions(SendFunctions):
 
     @answering
     def call(self, dest: bytes, topic: bytes, seconds: float, *flat: Any) -> Any:
-        payload, word = self.value(flat), self._text(topic)
+        payload, word = self.value(flat), self.as_text(topic)
         if word == START_CHILD and isinstance(payload, dict):
             payload.pop("seal", None)  # of code: Lua may have seen one, and names entries only
-        return partial(self.kernel.call, self.me(), self._text(dest), word, payload, seconds)
+        return partial(self.kernel.call, self.me(), self.as_text(dest), word, payload, seconds)
 
     @answering
     def reply(self, message: Any, *flat: Any) -> Any:
@@ -126,7 +126,7 @@ class Functions(SendFunctions):
     ) -> Any:
         args = self.values(flat)
         process = self.kernel.spawn(
-            self.me(), self._text(entry), _host(host), tuple(args), linked, monitored
+            self.me(), self.as_text(entry), _host(host), tuple(args), linked, monitored
         )
         return process.pid.encode()
 
@@ -158,7 +158,7 @@ class Functions(SendFunctions):
         _check_room(kernel.hosts.get(_host(host) or me.host.id), payloads)
         process = kernel.spawn(
             me,
-            self._text(entry),
+            self.as_text(entry),
             _host(host),
             tuple(values),
             linked,
@@ -180,7 +180,7 @@ class Functions(SendFunctions):
     def exec(self, entry: bytes, host: bytes | bool, *flat: Any) -> Any:
         me = self.me()
         args = tuple(self.values(flat))
-        return partial(self.kernel.execute, me, self._text(entry), _host(host), args)
+        return partial(self.kernel.execute, me, self.as_text(entry), _host(host), args)
 
     @answering
     def exec_with(
@@ -199,39 +199,39 @@ class Functions(SendFunctions):
         args = tuple(self.values(flat))
         if me.upgradable is False:
             raise Conflict("this process has set its option upgradable to false")
-        return True, self.kernel.upgrade(me, None if entry is None else self._text(entry), args)
+        return True, self.kernel.upgrade(me, None if entry is None else self.as_text(entry), args)
 
     # -- watching, ending, names -----------------------------------------------------------------
 
     @answering
     def monitor(self, dest: bytes) -> Any:
-        self.kernel.monitor(self.me(), self._text(dest))
+        self.kernel.monitor(self.me(), self.as_text(dest))
         return True
 
     @answering
     def unmonitor(self, dest: bytes) -> Any:
-        self.kernel.unmonitor(self.me(), self._text(dest))
+        self.kernel.unmonitor(self.me(), self.as_text(dest))
         return True
 
     @answering
     def link(self, dest: bytes) -> Any:
-        self.kernel.link(self.me(), self._text(dest))
+        self.kernel.link(self.me(), self.as_text(dest))
         return True
 
     @answering
     def unlink(self, dest: bytes) -> Any:
-        self.kernel.unlink(self.me(), self._text(dest))
+        self.kernel.unlink(self.me(), self.as_text(dest))
         return True
 
     @answering
     def terminate(self, dest: bytes) -> Any:
-        self.kernel.terminate(self.me(), self._text(dest))
+        self.kernel.terminate(self.me(), self.as_text(dest))
         return True
 
     @answering
     def cancel(self, dest: bytes, reason: bytes | None, seconds: float | None) -> Any:
         why = None if reason is None else text(reason)
-        self.kernel.cancel(self.me(), self._text(dest), why, seconds)
+        self.kernel.cancel(self.me(), self.as_text(dest), why, seconds)
         return True
 
     def set_options(self, trap_links: bool | None, upgradable: bool | None = None) -> None:
@@ -247,17 +247,17 @@ class Functions(SendFunctions):
 
     @answering
     def register(self, name: bytes, pid: bytes | None = None) -> Any:
-        dest = None if pid is None else self._text(pid)
-        self.kernel.register(self.me(), self._text(name), dest)
+        dest = None if pid is None else self.as_text(pid)
+        self.kernel.register(self.me(), self.as_text(name), dest)
         return True
 
     @answering
     def lookup(self, name: bytes) -> Any:
-        return self.kernel.lookup(self.me(), self._text(name)).pid.encode()
+        return self.kernel.lookup(self.me(), self.as_text(name)).pid.encode()
 
     @answering
     def wait_for_name(self, name: bytes, seconds: float) -> Any:
-        me, word = self.me(), self._text(name)
+        me, word = self.me(), self.as_text(name)
 
         async def wait() -> str:
             return (await self.kernel.await_name(me, word, seconds)).pid
@@ -266,7 +266,7 @@ class Functions(SendFunctions):
 
     @answering
     def unregister(self, name: bytes) -> Any:
-        return True, self.kernel.unregister(self.me(), self._text(name))
+        return True, self.kernel.unregister(self.me(), self.as_text(name))
 
     # -- channels and time -----------------------------------------------------------------------
 

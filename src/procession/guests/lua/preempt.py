@@ -33,6 +33,7 @@ from lupa import lua54
 
 from procession.guests.lua.chain import check_memory
 from procession.guests.lua.closing import ClosingTime
+from procession.guests.lua.watch import Watch
 
 if TYPE_CHECKING:
     from procession.core.errors import Error
@@ -95,16 +96,13 @@ class _Debug(ctypes.Structure):
     )
 
 
-class HookGuard:
-    """Watches the Lua of one event loop, in one thread of its own.
-
-    Written by whoever enters Lua: `running`, the strand whose code is at work; `entered`, which
-    tells the thread that Lua was entered since its last look; and if it is `asleep`, it is roused.
-    """
+class HookGuard(Watch):
+    """Watches the Lua of one event loop, in one thread of its own."""
 
     preempts = True
 
     def __init__(self) -> None:
+        super().__init__()
         check_memory()
         library = ctypes.PyDLL(lua54.__file__)  # keeps the GIL: a look and its hook are one step
         self._sethook = library.lua_sethook
@@ -138,11 +136,7 @@ class HookGuard:
         hook_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
         self._hook_function = hook_type(self._hook)  # as long as it may be called
         self._hook_pointer = ctypes.cast(self._hook_function, ctypes.c_void_p)
-        self.running: LuaBody | None = None
-        self.entered = False
         self.asleep = True
-        self.interrupted = 0
-        """How many processes are interrupted just now."""
         self.stack = ""
         """Where the process was that exceeded its limit."""
         self.memory_error: Error | None = None
@@ -159,13 +153,6 @@ class HookGuard:
         self._closed = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-
-    def enter(self, strand: LuaBody) -> None:
-        """Lua starts to run for `strand`."""
-        self.running = strand
-        self.entered = True
-        if self.asleep:
-            self.rouse()
 
     def suspend(self) -> Any:
         """Other Lua is about to run in the middle of a step; `resume` takes what this gives.
@@ -380,26 +367,18 @@ class HookGuard:
         return "\n".join(lines)
 
 
-class CountingGuard:
+class CountingGuard(Watch):
     """For a platform without the hook functions: Lua counts, and can be ended, not preempted."""
 
     preempts = False
     COUNT = 100_000
 
     def __init__(self) -> None:
-        self.running: LuaBody | None = None
-        self.entered = False
-        self.asleep = False
-        self.interrupted = 0
+        super().__init__()
         self.stack = ""
         self.memory_error: Error | None = None
         self.closing = ClosingTime()
         self._since = 0.0
-
-    def enter(self, strand: LuaBody) -> None:
-        """Lua starts to run for `strand`."""
-        self.running = strand
-        self.entered = True
 
     def rouse(self) -> None:
         """Nothing to do."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from procession.core.errors import Error, Invalid
+from procession.core.process import Process
 from procession.guests.lua.marks import FLAT
 from procession.guests.lua.modules.part import Part
 from procession.guests.lua.process import LuaProcess
@@ -18,11 +19,82 @@ from procession.security.guarded import GuardedKernel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from procession.core.peer import Peer
     from procession.guests.lua.guest import LuaGuest
 
 
 _MOST_NAMES, _SHORT = 4096, 256
 """How many texts are remembered, by all programs together, and of what length at most."""
+
+
+class Sender:
+    """`send` in its forms, for the kernel of `part`. `names` are texts that are known."""
+
+    __slots__ = ("_names", "_part", "_processes", "_scheduler")
+
+    def __init__(self, part: SendFunctions, names: dict[bytes, str]) -> None:
+        kernel = part.kernel
+        self._part = part
+        self._names = names
+        self._processes = kernel.processes
+        self._scheduler = kernel.scheduler
+
+    def send(self, dest: bytes, topic: bytes, value: Any = None) -> Any:
+        """Send a scalar or nothing: the hottest path, so without a look-up too many."""
+        try:
+            target = self._processes.get(self._names.get(dest)) or self._resolve(dest)  # type: ignore[arg-type]
+            self._deliver(target, topic, from_scalar(value) if type(value) is bytes else value)
+        except Error as error:
+            return self._part.refused_if_it_fits(error)
+        except AttributeError:  # it is no string
+            return None
+        return True
+
+    def send_copy(self, dest: bytes, topic: bytes, number: int) -> Any:
+        """Send what Lua has copied: a neighbour in the same state gets that very copy."""
+        strand: Any = self._scheduler.current
+        is_wanted = False
+        try:
+            target = self._processes.get(self._names.get(dest)) or self._resolve(dest)  # type: ignore[arg-type]
+            if not (isinstance(target, LuaProcess) and target.state is strand.state):
+                is_wanted = True  # by Lua, which hands it over in another form
+                return 0
+            self._deliver(target, topic, Parcel(number))
+            is_wanted = True
+        except Error as error:
+            return self._part.refused_if_it_fits(error)
+        finally:
+            if not is_wanted:
+                strand.state.dropped.append(number)
+        return True
+
+    def send_flat(self, dest: bytes, topic: bytes, *flat: Any) -> Any:
+        """Send what is no scalar to who is not in the same state."""
+        strand: Any = self._scheduler.current
+        try:
+            payload = from_flat(strand.state.pull() if flat[0] is FLAT else flat)
+            target = self._processes.get(self._names.get(dest)) or self._resolve(dest)  # type: ignore[arg-type]
+            self._deliver(target, topic, payload)
+        except Error as error:
+            return self._part.refused(error)
+        return True, True
+
+    def _deliver(self, target: Peer, topic: bytes, payload: Any) -> None:
+        """Put it in the mailbox of the target."""
+        me: Any = self._scheduler.current
+        word = self._names.get(topic) or self._part.as_text(topic)
+        if isinstance(target, Process):
+            local = target
+            mailbox = local._mailbox
+            if mailbox is None:
+                mailbox = local.mailbox
+            mailbox.deliver(me.pid, word, payload)
+        else:
+            target.mailbox.deliver(me.pid, word, payload)
+
+    def _resolve(self, dest: bytes) -> Peer:
+        part = self._part
+        return part.kernel.resolve(part.as_text(dest))
 
 
 class SendFunctions(Part):
@@ -34,17 +106,14 @@ class SendFunctions(Part):
 
     def _made(self, name: bytes) -> Any:
         """The function of a name, for one kernel; None if it is not among these."""
-        if name == b"send":
-            return self._guarded(self._make_send())
-        if name == b"send_copy":
-            return self._guarded(self._make_send_copy(), is_copy=True)
-        if name == b"send_flat":
-            return self._guarded(self._make_send_flat())
+        if name in (b"send", b"send_copy", b"send_flat"):
+            send = getattr(Sender(self, self._names), name.decode())
+            return self._guarded(send, is_copy=name == b"send_copy")
         if name == b"more":
             return self._make_more()
         return None
 
-    def _text(self, name: bytes) -> str:
+    def as_text(self, name: bytes) -> str:
         """A PID, topic or name: few different ones, used again and again."""
         found = self._names.get(name)
         if found is None:
@@ -58,89 +127,18 @@ class SendFunctions(Part):
                 self._names[name] = found
         return found
 
-    def _refused_if_it_fits(self, error: Error) -> tuple[Any, ...] | None:
+    def refused_if_it_fits(self, error: Error) -> tuple[Any, ...] | None:
         """An error of ours from a function in UNWRAPPED: None if memory lacks for it."""
         strand: Any = self.kernel.scheduler.current
         given = self.refused(error)
         return given if strand.state.has_room(bytes_of(given)) else None
-
-    def _make_send(self) -> Callable[..., Any]:
-        """`send` of a scalar or of nothing: the hottest path, so without a lookup too many."""
-        kernel, names, failed = self.kernel, self._names, self._refused_if_it_fits
-        processes, scheduler = kernel.processes, kernel.scheduler
-        as_text, resolve = self._text, kernel.resolve
-
-        def send(dest: bytes, topic: bytes, value: Any = None) -> Any:
-            try:
-                target = processes.get(names.get(dest)) or resolve(as_text(dest))  # type: ignore[arg-type]
-                if type(value) is bytes:
-                    value = from_scalar(value)
-                (target._mailbox or target.mailbox).deliver(
-                    scheduler.current.pid,  # type: ignore[union-attr]
-                    names.get(topic) or as_text(topic),
-                    value,
-                )
-            except Error as error:
-                return failed(error)
-            except AttributeError:  # it is no string
-                return None
-            return True
-
-        return send
-
-    def _make_send_copy(self) -> Callable[..., Any]:
-        """`send` of what Lua has copied: a neighbour in the same state gets that very copy."""
-        kernel, names, failed = self.kernel, self._names, self._refused_if_it_fits
-        processes, scheduler = kernel.processes, kernel.scheduler
-        as_text, resolve = self._text, kernel.resolve
-
-        def send_copy(dest: bytes, topic: bytes, number: int) -> Any:
-            strand: Any = scheduler.current
-            is_wanted = False
-            try:
-                target = processes.get(names.get(dest)) or resolve(as_text(dest))  # type: ignore[arg-type]
-                if not (type(target) is LuaProcess and target.state is strand.state):
-                    is_wanted = True  # by Lua, which hands it over in another form
-                    return 0
-                (target._mailbox or target.mailbox).deliver(
-                    strand.pid, names.get(topic) or as_text(topic), Parcel(number)
-                )
-                is_wanted = True
-            except Error as error:
-                return failed(error)
-            finally:
-                if not is_wanted:
-                    strand.state.dropped.append(number)
-            return True
-
-        return send_copy
-
-    def _make_send_flat(self) -> Callable[..., Any]:
-        """`send` of what is no scalar to who is not in the same state."""
-        kernel, names, failed = self.kernel, self._names, self.refused
-        processes, scheduler = kernel.processes, kernel.scheduler
-        as_text, resolve = self._text, kernel.resolve
-
-        def send_flat(dest: bytes, topic: bytes, *flat: Any) -> Any:
-            strand: Any = scheduler.current
-            try:
-                payload = from_flat(strand.state.pull() if flat[0] is FLAT else flat)
-                target = processes.get(names.get(dest)) or resolve(as_text(dest))  # type: ignore[arg-type]
-                (target._mailbox or target.mailbox).deliver(
-                    strand.pid, names.get(topic) or as_text(topic), payload
-                )
-            except Error as error:
-                return failed(error)
-            return True, True
-
-        return send_flat
 
     def _guarded(self, send: Callable[..., Any], *, is_copy: bool = False) -> Callable[..., Any]:
         """A `send` as it is; in an app with permissions, one that asks for them first."""
         kernel = self.kernel
         if not isinstance(kernel, GuardedKernel):
             return send
-        scheduler, as_text, check_send = kernel.scheduler, self._text, kernel.check_send
+        scheduler, as_text, check_send = kernel.scheduler, self.as_text, kernel.check_send
         names, rules_of = self._names, kernel.known.get
 
         def guarded(dest: bytes, topic: bytes, *values: Any) -> Any:
@@ -156,7 +154,7 @@ class SendFunctions(Part):
             except Error as error:
                 if is_copy:
                     strand.state.dropped.append(values[0])
-                return self._refused_if_it_fits(error)
+                return self.refused_if_it_fits(error)
             return send(dest, topic, *values)
 
         return guarded

@@ -148,26 +148,27 @@ class LuaBody(Answered):
                 if self._is_out_of_credit(answer):
                     return None
                 continue
+            channel = trapped
             self.computed = 0.0
-            if trapped._buffer or (trapped._senders and trapped.has_sender()) or trapped.closed:
+            if channel._buffer or (channel._senders and channel.has_sender()) or channel.closed:
                 scheduler = self.scheduler
                 scheduler.credit -= 1
                 if scheduler.credit < 0 and scheduler.is_turn_over():
                     # As if it had waited and was handed the value.
-                    self.turn = trapped.next_turn()
-                    self.value = trapped.attempt()
+                    self.turn = channel.next_turn()
+                    self.value = channel.attempt()
                     scheduler.ready.append(self)
                     scheduler.rouse()
                     return None
-                value = trapped.attempt()
+                value = channel.attempt()
                 answer = (True, value) if type(value) in WITHOUT_MEMORY else self.received(value)
                 continue
-            if trapped._receiver is None:
-                trapped._receiver = self
+            if channel._receiver is None:
+                channel._receiver = self
             else:
-                trapped.enlist(self)
+                channel.enlist(self)
             self.value = NOTHING
-            self.parked = self.waited_at = trapped
+            self.parked = self.waited_at = channel
             return None
 
     def _is_out_of_credit(self, answer: tuple[Any, ...]) -> bool:
@@ -279,7 +280,7 @@ class LuaBody(Answered):
         """The cases of a select: for each the channel, how it sends or False, and the value."""
         cases: list[ReceiveCase[Any] | SendCase[Any]] = []
         for i in range(0, len(flat), 3):
-            channel, how, value = flat[i : i + 3]
+            channel, how, value = flat[i], flat[i + 1], flat[i + 2]
             if how == b"held":
                 value = Kept(self.state, value)
             if not isinstance(channel, Channel if how else ReceiveChannel):
