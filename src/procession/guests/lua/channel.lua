@@ -4,6 +4,7 @@
 
 local kit = ...
 
+local math_type = math.type
 local type, error, select, next, setmetatable, rawget = type, error, select, next, setmetatable, rawget
 local yield, metatable_of = coroutine.yield, kit.metatable_of
 local host, bad_argument = kit.host, kit.bad_argument
@@ -25,6 +26,8 @@ kit.is_channel = is_channel
 local function received(tag, a, b, c, d, e, f, g, h, i)
   if tag == true then
     return a, true
+  elseif math_type(tag) then
+    return collect(tag), true
   elseif tag == false then
     return nil, false
   elseif tag == PULL then
@@ -40,7 +43,6 @@ local function received(tag, a, b, c, d, e, f, g, h, i)
   elseif tag == "error" then
     error(arrived_error(a, b, c, carried(d, e), kit.traceback(2)), 0)
   end
-  return collect(tag), true
 end
 
 -- Of the answer to what either succeeds with a value or fails with an error object.

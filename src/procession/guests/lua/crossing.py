@@ -32,6 +32,10 @@ class Crossing:
         coroutine, address = self.make(body)
         return coroutine, int(address, 16)
 
+    def type_function(self) -> int | None:
+        """`type` for our own Lua, in the form that setup.lua reads; None: Lua's own."""
+        return None
+
     def function(self, function: Callable[..., Any]) -> Any:
         """A function that takes and gives scalars only, in the form that setup.lua reads."""
         return function

@@ -45,6 +45,7 @@ cdef extern from *:
         F(const char *, lua_pushlstring, (lua_State *, const char *, size_t)) \
         F(void, lua_pushnil, (lua_State *)) \
         F(void, lua_pushnumber, (lua_State *, double)) \
+        F(void, lua_pushvalue, (lua_State *, int)) \
         F(unsigned long long, lua_rawlen, (lua_State *, int)) \
         F(int, lua_resume, (lua_State *, lua_State *, int, int *)) \
         F(void, lua_settop, (lua_State *, int)) \
@@ -159,13 +160,8 @@ cdef extern from *:
     static PyObject *applied(lua_State *state, PyObject *function) {
         int count = lua_gettop(state), known = 0;
         PyObject *values[MAX_DIRECT], *given = NULL;
-        if (count > MAX_DIRECT) {
-            PyObject *all = all_pulled(state, count);
-            if (all != NULL)
-                given = PyObject_Call(function, all, NULL);
-            Py_XDECREF(all);
-            return given;
-        }
+        if (count > MAX_DIRECT)
+            return PyErr_Format(PyExc_TypeError, "%d arguments: too many for Lua", count);
         while (known < count && (values[known] = pulled(state, known + 1)) != NULL)
             known++;
         if (known == count)
@@ -189,6 +185,13 @@ cdef extern from *:
         return lua_error(state);
     }
 
+    /* `type` of Lua, without looking its answer up: the names of all types are upvalues. */
+    static int typed(lua_State *state) {
+        int kind = lua_type(state, 1);
+        lua_pushvalue(state, FIRST_UPVALUE - (kind < 0 ? NIL : kind));
+        return 1;
+    }
+
     static int resumed(lua_State *state, lua_State *main, int count, int *given) {
         int status;
         Py_BEGIN_ALLOW_THREADS
@@ -204,7 +207,7 @@ cdef extern from *:
     Wanted* wanted
     PyObject* foreign
     int REGISTRY, FIRST_UPVALUE, MEMORY_LACKS, TABLE
-    lua_CFunction called
+    lua_CFunction called, typed
     lua_CFunction answered
     object all_pulled(lua_State*, int)
     int all_pushed(lua_State*, PyObject*) noexcept
@@ -248,6 +251,16 @@ cdef class Crossing:
         lua_xmove(main, coroutine._state, 1)
         coroutine.handle = luaL_ref(main, REGISTRY)
         return coroutine, <uintptr_t>coroutine._state
+
+    def type_function(self):
+        """`type` for our own Lua; None: Lua's own."""
+        if self._main is NULL:
+            return None
+        for name in (b"nil", b"boolean", b"userdata", b"number", b"string", b"table", b"function",
+                     b"userdata", b"thread"):
+            pushed(self._main, <PyObject*>name)
+        lua_pushcclosure(self._main, typed, 9)
+        return luaL_ref(self._main, REGISTRY)
 
     cpdef object function(self, object function):
         if self._main is NULL:

@@ -35,7 +35,7 @@ local globals = {
   select = select,
   tonumber = tonumber,
   tostring = tostring,
-  type = type,
+  type = kit.type,
   unpack = libraries.table.unpack,
 }
 for name, library in next, libraries do
@@ -217,7 +217,7 @@ end
 
 -- The metatable of the environments of all processes that declare the same modules. Those are
 -- globals too, and `time` always is.
-local function environment_metatable(modules)
+function kit.environment_metatable(modules)
   local metatable = { __metatable = false }
   function metatable.__index(env, key)
     local value = globals[key]
@@ -256,17 +256,6 @@ function kit.required(name, env)
     return env[name]
   end
   return view_of_module(env, name)
-end
-
-local environments = setmetatable({}, { __mode = "k" })
-
-function kit.new_environment(modules)
-  local metatable = environments[modules]
-  if metatable == nil then
-    metatable = environment_metatable(modules)
-    environments[modules] = metatable
-  end
-  return setmetatable({}, metatable)
 end
 
 local string_metatable = getmetatable("")

@@ -2,9 +2,9 @@
 -- else. `kit` is what the files share: raw tools, the Python side (`host`), and what they offer
 -- each other. No program ever sees it.
 
-local python_function, marks, compatible, counting, own_state, limited, unwrapped = ...
+local python_function, marks, compatible, counting, own_state, limited, unwrapped, own_type = ...
 
-local kit = { marks = marks, compatible = compatible, own_state = own_state }
+local kit = { marks = marks, compatible = compatible, counting = counting, own_state = own_state }
 local as_function = python.as_function
 
 kit.metatable_of = debug.getmetatable
@@ -37,6 +37,10 @@ end
 
 -- Coroutines, and functions that were made for us, are known to Python by their places here.
 local registry = debug.getregistry()
+
+-- Our own files take a faster `type`, if there is one; programs have Lua's.
+kit.type = type
+type = registry[own_type] or type
 
 -- A coroutine that Python means: see crossing.py.
 function kit.coroutine_of(handle)

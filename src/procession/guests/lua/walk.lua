@@ -87,7 +87,7 @@ local function copy_table(v, depth, budget, weight)
       return result, left, bytes
     end
   end
-  local result = {}
+  local result = { _ = nil, _ = nil, _ = nil, _ = nil } -- with room for four, as many have: else it grows thrice
   weight = weight + CONTAINER
   for key, item in next, v do
     budget = budget - 1
