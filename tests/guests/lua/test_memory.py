@@ -326,7 +326,7 @@ def test_a_text_in_a_channel_is_there_once(node, host):
 def test_no_long_text_is_remembered_as_a_name():
     functions = Functions(None)
     for length in (1, 256, 257, 1_000_000):
-        assert len(functions._text(b"x" * length)) == length
+        assert len(functions.as_text(b"x" * length)) == length
     assert {len(name) for name in functions._names} == {1, 256}
 
 

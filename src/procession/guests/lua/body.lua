@@ -44,12 +44,14 @@ local function compile(source, kept, name, method, modules, imports)
     return false, refused
   end
   local chunk = { run = make(), name = name, method = method, is_main = is_main, modules = {}, imports = {} }
+  chunk.requires = has_word(source, "require")
   for module in modules:gmatch("[^\n]+") do
     chunk.modules[module] = true
   end
   for alias, reference in imports:gmatch("([^\n\t]+)\t([^\n]+)") do
     chunk.imports[alias] = reference
   end
+  chunk.metatable = kit.environment_metatable(chunk.modules)
   chunks[#chunks + 1] = chunk
   return #chunks
 end
@@ -109,8 +111,9 @@ local function new_require(chunk, env, loaded)
   end
 end
 
-function run_chunk(chunk, env, loaded)
-  return chunk.run(env, new_require(chunk, env, loaded))
+-- Most programs never speak of `require`: then there is none to be made.
+function run_chunk(chunk, env, loaded, ...)
+  return chunk.run(env, chunk.requires and new_require(chunk, env, loaded or {}) or nil, ...)
 end
 
 -- -- how it ended ------------------------------------------------------------------------------------
@@ -203,14 +206,16 @@ local MAX_HINTS = 200 -- names that are compared with the one that is missing
 
 -- It yields that main is about to run, for its arguments.
 local function start(number)
-  kit.watch(running())
+  if kit.counting then
+    kit.watch(running())
+  end
   local chunk = chunks[number]
   local method = chunk.method
-  local env = kit.new_environment(chunk.modules)
+  local env = setmetatable({}, chunk.metatable)
   if chunk.is_main then
-    return chunk.run(env, new_require(chunk, env, {}), arguments(yield(READY)))
+    return run_chunk(chunk, env, nil, arguments(yield(READY)))
   end
-  local exports = run_chunk(chunk, env, {})
+  local exports = run_chunk(chunk, env)
   local main
   if type(exports) == "table" then
     main = exports[method]
@@ -236,8 +241,25 @@ end
 
 -- What a body does is known by a number, which needs no memory to be handed over. It comes with the first
 -- resume, or with the second: see `new` in crossing.py.
+--
+-- A coroutine whose program has simply returned can run another one: nothing of the program is left in it.
+-- But one that its program has got hold of is to be dead for whatever the program leaves to be closed.
+local function over(tag, ...)
+  if tag == "done" and not kit.is_known(running()) then
+    return true, yield("over", ...)
+  end
+  return false, tag, ...
+end
+
+local function run(goes_on, ...)
+  if goes_on then
+    return run(over(ended(xpcall(start, with_traceback, ...))))
+  end
+  return ...
+end
+
 kit.add_body("process body", function(number)
-  return ended(xpcall(start, with_traceback, number or yield()))
+  return run(true, number or yield())
 end)
 
 -- A coroutine that the program spawned.

@@ -23,9 +23,12 @@ from lupa import lua54
 CHAIN_START = 1
 """The place before the first coroutine, which is the length of a chain without any."""
 
+PAUSE, LONG_PAUSE = 200, 400
+"""When the collector of Lua begins anew, in percent: usually, and in a small state."""
+
 _SIZE = 250
 _TABLE, _INTEGER, _THREAD = 0x05, 0x03, 0x48
-_GC_COUNT = 3
+_GC_COUNT, _GC_SETPAUSE = 3, 6
 _lua = ctypes.PyDLL(lua54.__file__)
 _lua.lua_gc.argtypes = (ctypes.c_void_p, ctypes.c_int)
 
@@ -39,7 +42,7 @@ class Chain:
     Raises OSError if the memory of Lua is not as it should be.
     """
 
-    __slots__ = ("_asked", "_items", "_none", "_runtime", "first")
+    __slots__ = ("_asked", "_items", "_none", "_pause", "_runtime", "first")
 
     def __init__(self, runtime: Any, table: bytes, none: bytes) -> None:
         self._runtime = runtime
@@ -51,6 +54,7 @@ class Chain:
             raise OSError("tables of this Lua are unknown")
         array = ctypes.c_uint64.from_address(address + 16).value
         self._none = int(none, 16)
+        self._pause = PAUSE
         self._asked = ctypes.c_int64.from_address(array)
         self._items = (ctypes.c_uint64 * (2 * _SIZE)).from_address(array)
         self.first = ctypes.c_uint64.from_address(array + _ITEM)
@@ -78,6 +82,15 @@ class Chain:
     def used(self) -> int:
         """The bytes that the state uses, garbage included; about, if Lua is at work."""
         return int(max(_lua.lua_gc(self._none, _GC_COUNT), 0)) << 10
+
+    def set_pause(self, pause: int) -> None:
+        """Have the collector begin anew at this many percent of what is in use when it is done.
+
+        It is one byte for Lua, so it may be at work.
+        """
+        if pause != self._pause:
+            self._pause = pause
+            _lua.lua_gc(self._none, _GC_SETPAUSE, pause)
 
     def pointers(self, before: int = CHAIN_START) -> list[int]:
         """The addresses of the coroutines behind a place, outermost first."""

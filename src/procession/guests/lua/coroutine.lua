@@ -227,6 +227,11 @@ function library.running()
   return co, true
 end
 
+-- Whether a program may have got hold of its own coroutine.
+function kit.is_known(co)
+  return barred[co] ~= nil
+end
+
 function library.isyieldable(...)
   local co = ...
   if co == nil and select("#", ...) == 0 then

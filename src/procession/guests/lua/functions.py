@@ -26,7 +26,7 @@ from procession.guests.lua.modules import PARTS
 from procession.guests.lua.modules.funcs import Call
 from procession.guests.lua.modules.part import Part, answering
 from procession.guests.lua.outside import LuaChannel, LuaTicker, LuaTimer
-from procession.guests.lua.sending import SendFunctions
+from procession.guests.lua.sending import SendFunctions, host_of
 from procession.guests.lua.shared_memory import table_bytes
 from procession.guests.lua.state import Kept, lua_file
 from procession.guests.lua.values import text
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
     from procession.core.host import Host
     from procession.core.peer import Peer
     from procession.guests.lua.guest import LuaGuest
-
-
-def _host(host: bytes | bool) -> str | None:
-    return text(host) if isinstance(host, bytes) else None
 
 
 class Functions(SendFunctions):
@@ -116,21 +112,6 @@ class Functions(SendFunctions):
     # -- spawning --------------------------------------------------------------------------------
 
     @answering
-    def spawn(
-        self,
-        entry: bytes,
-        host: bytes | bool,
-        linked: bool,
-        monitored: bool,
-        *flat: Any,
-    ) -> Any:
-        args = self.values(flat)
-        process = self.kernel.spawn(
-            self.me(), self.as_text(entry), _host(host), tuple(args), linked, monitored
-        )
-        return process.pid.encode()
-
-    @answering
     def spawn_with(
         self, entry: bytes, host: bytes | bool, linked: bool, monitored: bool, *flat: Any
     ) -> Any:
@@ -155,11 +136,11 @@ class Functions(SendFunctions):
         for _ in range(count):
             topic, length = next(values), next(values)
             payloads.append(_payload(topic, list(islice(values, length))))
-        _check_room(kernel.hosts.get(_host(host) or me.host.id), payloads)
+        _check_room(kernel.hosts.get(host_of(host) or me.host.id), payloads)
         process = kernel.spawn(
             me,
             self.as_text(entry),
-            _host(host),
+            host_of(host),
             tuple(values),
             linked,
             monitored,
@@ -180,7 +161,7 @@ class Functions(SendFunctions):
     def exec(self, entry: bytes, host: bytes | bool, *flat: Any) -> Any:
         me = self.me()
         args = tuple(self.values(flat))
-        return partial(self.kernel.execute, me, self.as_text(entry), _host(host), args)
+        return partial(self.kernel.execute, me, self.as_text(entry), host_of(host), args)
 
     @answering
     def exec_with(

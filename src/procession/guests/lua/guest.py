@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from procession.manifest.entry import Declared, HostOptions, LuaEntry
 
 
+class Place:
+    """What a new process of a host needs of the guest; without a `state` it gets one of its own."""
+
+    __slots__ = ("is_terminal", "options", "state", "step_limit")
+
+    def __init__(self, options: HostOptions, is_terminal: bool, state: LuaState | None) -> None:
+        self.options = options
+        self.step_limit = options.step_limit
+        self.is_terminal = is_terminal
+        self.state = state
+
+
 class LuaGuest:
     """Lua processes on one event loop.
 
@@ -43,6 +55,7 @@ class LuaGuest:
         self._declared = declared
         self._sources: dict[str, Source] = {}
         self._states: dict[str, LuaState] = {}
+        self.places: dict[Host, Place] = {}
         self._functions = Functions(self)
         self.modules = MODULES
         self.arguments: WeakKeyDictionary[Process, list[str]] = WeakKeyDictionary()
@@ -57,6 +70,7 @@ class LuaGuest:
         for state in self._states.values():
             state.close()
         self._states.clear()
+        self.places.clear()
 
     def program(self, entry: LuaEntry) -> LuaProgram:
         """An entry, ready to be spawned. Raises Internal if it cannot be read."""
@@ -90,6 +104,13 @@ class LuaGuest:
                 state.relief = Relief(self.kernel, state, lua.shared_memory, host.id)
                 self._states[host.id] = state
         return state
+
+    def add_place(self, host: Host) -> Place:
+        """Make the place for the processes of a host."""
+        options = self.options(host)
+        state = None if options.lua.state == "own" else self.state(host, options)
+        place = self.places[host] = Place(options, self.is_terminal(host.id), state)
+        return place
 
     def is_terminal(self, host_id: str) -> bool:
         """Whether the processes of a host have the terminal."""
@@ -163,11 +184,13 @@ class LuaProgram:
     def start(self, kernel: Kernel, host: Host, pid: str, args: Sequence[Any]) -> LuaProcess:
         """A process about to run main; its chunk has run. Raises what the chunk raises."""
         guest = self._guest
-        options = guest.options(host)
-        state = guest.state(host, options)
-        chunk = state.chunk(self._source)
-        process = LuaProcess(kernel, host, pid, self, state, guest.guard, options.step_limit)
-        if guest.is_terminal(host.id):
+        place = guest.places.get(host) or guest.add_place(host)
+        state = place.state or guest.state(host, place.options)
+        chunk = state.chunks.get(self.entry)
+        if chunk is None or state.dropped:
+            chunk = state.chunk(self._source)
+        process = LuaProcess(kernel, host, pid, self, state, guest.guard, place.step_limit)
+        if place.is_terminal:
             guest.arguments[process] = [arg for arg in args if isinstance(arg, str)]
         try:
             process.launch(chunk, args)

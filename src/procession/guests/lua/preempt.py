@@ -27,11 +27,11 @@ import ctypes
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lupa import lua54
 
-from procession.guests.lua.chain import check_memory
+from procession.guests.lua.chain import LONG_PAUSE, PAUSE, check_memory
 from procession.guests.lua.closing import ClosingTime
 from procession.guests.lua.watch import Watch
 
@@ -47,6 +47,9 @@ TICK = 0.004
 
 _GRACE = 0.0002
 """Seconds until Lua sees for certain that it is asked: far more than a processor's caches take."""
+
+_SMALL = 32 << 20
+"""A state that uses less is a small one."""
 
 _IDLE_TICKS = 50
 """After so many looks without any Lua at work, the thread sleeps until there is some."""
@@ -142,36 +145,18 @@ class HookGuard(Watch):
         self.memory_error: Error | None = None
         """The error of that process, if it was not its time that it exceeded."""
         self.closing = ClosingTime()
-        self._armed: LuaBody | None = None
-        """Whose hooks are set: one that fires after Lua was entered anew means nothing."""
         self._asked: Chain | None = None
         """The chain of which this thread may read."""
         self._lock = threading.Lock()
-        self._since = 0.0
         self._close_looks = 0
         self._uneven = 0
         self._closed = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def suspend(self) -> Any:
-        """Other Lua is about to run in the middle of a step; `resume` takes what this gives.
-
-        Else a step that enters other Lua again and again, such as by spawning, would seem to have
-        just begun at every look, and could last for ever.
-        """
-        if self.entered:
-            return self.running, time.monotonic(), None
-        return self.running, self._since, self._armed
-
-    def resume(self, suspended: Any) -> None:
-        """The step in whose middle other Lua has run goes on."""
-        self.running, self._since, self._armed = suspended
-        self.entered = False
-
     def elapsed(self) -> float:
         """How long the step that was interrupted has lasted, about, in seconds."""
-        return time.monotonic() - self._since
+        return time.monotonic() - self.since
 
     def wait(self) -> None:
         """Wait until this thread holds no address of a coroutine."""
@@ -208,8 +193,8 @@ class HookGuard(Watch):
             self._release()
             if strand is not None:
                 self.entered = False
-                self._armed = None
-                self._since = time.monotonic()
+                self.armed = None
+                self.since = time.monotonic()
                 continue
             idle = 0 if self.entered else idle + 1
             self.entered = False
@@ -228,8 +213,11 @@ class HookGuard(Watch):
         chain: Chain | None = None if state is None else state.chain
         if relief is None or chain is None or relief.wanted:
             return
-        if chain.used() > relief.limit:
+        used = chain.used()
+        if used > relief.limit:
             relief.want(strand)
+        else:  # what is small may leave more garbage: to come around costs the same each time
+            chain.set_pause(LONG_PAUSE if used < min(_SMALL, relief.limit >> 3) else PAUSE)
 
     def _arm(self, strand: LuaBody) -> None:
         """Set the hook on all that may be running: at each look, since others may have resumed."""
@@ -253,7 +241,7 @@ class HookGuard(Watch):
             if strand.exceeded:
                 return  # each of its instructions fails already
             # So the pointer is that of the coroutine, which is there as long as we hold it.
-            self._armed, self._close_looks = strand, _CLOSE_LOOKS
+            self.armed, self._close_looks = strand, _CLOSE_LOOKS
             self._sethook(pointer, self._hook_pointer, _MASK_COUNT, 1)
             for pointer in chain.pointers():
                 self._sethook(pointer, self._hook_pointer, _MASK_COUNT, 1)
@@ -268,7 +256,7 @@ class HookGuard(Watch):
     def _hook(self, state: int, debug: int) -> None:
         """Called by Lua, in its thread, between two instructions. Must not raise."""
         strand = self.running
-        if strand is None or self.entered or self._armed is not strand:
+        if strand is None or self.entered or self.armed is not strand:
             self._sethook(state, None, 0, 0)
             return
         is_over = strand.computed + self.elapsed() > strand.step_limit
@@ -378,23 +366,13 @@ class CountingGuard(Watch):
         self.stack = ""
         self.memory_error: Error | None = None
         self.closing = ClosingTime()
-        self._since = 0.0
 
     def rouse(self) -> None:
         """Nothing to do."""
 
-    def suspend(self) -> Any:
-        """As above."""
-        return self.running, time.monotonic() if self.entered else self._since
-
-    def resume(self, suspended: Any) -> None:
-        """As above."""
-        self.running, self._since = suspended
-        self.entered = False
-
     def elapsed(self) -> float:
         """How long the step has lasted, about, in seconds."""
-        return time.monotonic() - self._since
+        return time.monotonic() - self.since
 
     def wait(self) -> None:
         """Nothing to do."""
@@ -405,7 +383,7 @@ class CountingGuard(Watch):
         if strand is None:
             return False
         if self.entered:
-            self.entered, self._since = False, time.monotonic()
+            self.entered, self.since = False, time.monotonic()
         if strand.computed + self.elapsed() <= strand.step_limit:
             return False
         strand.exceeded = True

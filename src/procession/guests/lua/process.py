@@ -151,8 +151,10 @@ class LuaProcess(LuaBody):
         scheduler, guard = self.scheduler, self.guard
         outer, suspended = scheduler.current, guard.suspend()
         kept = self.coroutine, self.pointer, self.chain_before
-        coroutine, pointer = self.state.new_coroutine(b"process body")
-        self.chain_before = self.state.chain_length()
+        state = self.state
+        spare: list[tuple[Any, int]] = state.spare
+        coroutine, pointer = spare.pop() if spare else state.new_coroutine(b"process body")
+        self.chain_before = CHAIN_START if outer is None else state.chain_length()
         guard.enter(self)
         self.coroutine, self.pointer = coroutine, pointer
         scheduler.current = self
@@ -350,6 +352,8 @@ class Successor:
 
 def _arguments(args: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any] | None]:
     """The answer that begins main, for `arguments` in body.lua; and what Lua pulls for it."""
+    if not args:
+        return (False,), None
     if len(args) <= DIRECT:
         plain = [arg.encode() if type(arg) is str else arg for arg in args]
         if PLAIN.issuperset(map(type, plain)):

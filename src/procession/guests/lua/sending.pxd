@@ -8,6 +8,7 @@ from procession.guests.lua.process cimport LuaProcess
 
 cdef class Sender:
     cdef dict _names
+    cdef dict _parcels
     cdef object _part
     cdef dict _processes
     cdef Scheduler _scheduler
@@ -16,4 +17,5 @@ cdef class Sender:
     cpdef send_copy(self, dest, topic, number)
     @cython.locals(me=Process, local=Process, mailbox=Mailbox)
     cdef _deliver(self, target, topic, payload)
+    cdef _parcel(self, number)
     cdef _resolve(self, dest)

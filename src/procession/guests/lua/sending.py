@@ -1,4 +1,4 @@
-"""What Lua calls where it must be fast: `send` in its forms, and the pieces of what it is handed.
+"""What Lua calls where it must be fast: `send`, `spawn`, and the pieces of what it is handed.
 
 Each is one plain function, which looks up as little as possible.
 """
@@ -13,7 +13,7 @@ from procession.guests.lua.marks import FLAT
 from procession.guests.lua.modules.part import Part
 from procession.guests.lua.process import LuaProcess
 from procession.guests.lua.state import Parcel, bytes_of
-from procession.guests.lua.values import from_flat, from_scalar
+from procession.guests.lua.values import all_from_flat, from_flat, from_scalar, text
 from procession.security.guarded import GuardedKernel
 
 if TYPE_CHECKING:
@@ -24,18 +24,24 @@ if TYPE_CHECKING:
 
 
 _MOST_NAMES, _SHORT = 4096, 256
-"""How many texts are remembered, by all programs together, and of what length at most."""
+"""How many texts, or parcels, are remembered, and of what length at most."""
+
+
+def host_of(host: bytes | bool) -> str | None:
+    """A host that a program has named, or not."""
+    return text(host) if isinstance(host, bytes) else None
 
 
 class Sender:
-    """`send` in its forms, for the kernel of `part`. `names` are texts that are known."""
+    """`send` in its forms, and `spawn`, for the kernel of `part`. `names`: texts that are known."""
 
-    __slots__ = ("_names", "_part", "_processes", "_scheduler")
+    __slots__ = ("_names", "_parcels", "_part", "_processes", "_scheduler")
 
     def __init__(self, part: SendFunctions, names: dict[bytes, str]) -> None:
         kernel = part.kernel
         self._part = part
         self._names = names
+        self._parcels: dict[int, Parcel] = {}
         self._processes = kernel.processes
         self._scheduler = kernel.scheduler
 
@@ -59,7 +65,7 @@ class Sender:
             if not (isinstance(target, LuaProcess) and target.state is strand.state):
                 is_wanted = True  # by Lua, which hands it over in another form
                 return 0
-            self._deliver(target, topic, Parcel(number))
+            self._deliver(target, topic, self._parcels.get(number) or self._parcel(number))
             is_wanted = True
         except Error as error:
             return self._part.refused_if_it_fits(error)
@@ -79,6 +85,29 @@ class Sender:
             return self._part.refused(error)
         return True, True
 
+    def spawn(
+        self, entry: bytes, host: bytes | bool, linked: bool, monitored: bool, *flat: Any
+    ) -> Any:
+        """Start a process: True and its PID."""
+        part = self._part
+        me: Any = self._scheduler.current
+        try:
+            if flat:
+                args = tuple(all_from_flat(me.state.pull() if flat[-1] is FLAT else flat))
+            else:
+                args = ()
+            process = part.kernel.spawn(
+                me.process,
+                part.as_text(entry),
+                part.as_text(host) if isinstance(host, bytes) else None,
+                args,
+                linked,
+                monitored,
+            )
+        except Exception as error:
+            return part.answer_of(error)
+        return True, process.pid.encode()
+
     def _deliver(self, target: Peer, topic: bytes, payload: Any) -> None:
         """Put it in the mailbox of the target."""
         me: Any = self._scheduler.current
@@ -91,6 +120,13 @@ class Sender:
             mailbox.deliver(me.pid, word, payload)
         else:
             target.mailbox.deliver(me.pid, word, payload)
+
+    def _parcel(self, number: int) -> Parcel:
+        """A parcel, kept for when Lua uses its number again: a number like that is slow to make."""
+        if len(self._parcels) >= _MOST_NAMES:
+            self._parcels.clear()
+        parcel = self._parcels[number] = Parcel(number)
+        return parcel
 
     def _resolve(self, dest: bytes) -> Peer:
         part = self._part
@@ -106,6 +142,8 @@ class SendFunctions(Part):
 
     def _made(self, name: bytes) -> Any:
         """The function of a name, for one kernel; None if it is not among these."""
+        if name == b"spawn":
+            return Sender(self, self._names).spawn
         if name in (b"send", b"send_copy", b"send_flat"):
             send = getattr(Sender(self, self._names), name.decode())
             return self._guarded(send, is_copy=name == b"send_copy")

@@ -234,12 +234,17 @@ class LuaState:
 
         function_of = self._limited(function) if limited else function
         unwrapped = self.runtime.table_from(dict.fromkeys((*UNWRAPPED, *own), True))
-        kit = setup(function_of, marks, compatible, counting, self.own, limited, unwrapped)
+        own_type = self.crossing.type_function() or False
+        kit = setup(
+            function_of, marks, compatible, counting, self.own, limited, unwrapped, own_type
+        )
         exports = None
         for name in FILES:
             exports = self._load(name)(kit) or exports
         assert exports is not None
         self.crossing.make = exports[b"new"]
+        self.spare: list[tuple[Any, int]] = []
+        """Coroutines whose programs are over, and their addresses: others may run in them."""
         self.new_coroutine = self._unlimited(self.crossing.new)
         """A coroutine for one of the bodies, and its address."""
         self._close = exports[b"close"]
@@ -258,7 +263,8 @@ class LuaState:
         self.chain: Any = NoChain() if counting else Chain(self.runtime, *exports[b"chain"]())
         self.limit = memory
         self.set_limit()
-        self._chunks: dict[str, int] = {}
+        self.chunks: dict[str, int] = {}
+        """The numbers of what is compiled, by entry."""
         self.relief: Relief | None = None
         """What ends processes if they use too much together; None if each has a limit."""
         if not self.own:
@@ -347,14 +353,14 @@ class LuaState:
         """Compile a program, once; its number, for its body. Raises Internal, LimitExceeded."""
         if self.dropped:
             self.discard_dropped()
-        number = self._chunks.get(source.id)
+        number = self.chunks.get(source.id)
         if number is None:
             if source.error is not None:
                 raise Internal(source.error)
             number, problem = self._call_compile(source)
             if not number:
                 raise Internal(_with_column(problem.decode(errors="replace"), source))
-            self._chunks[source.id] = number
+            self.chunks[source.id] = number
             if not self.has_room():
                 raise out_of_memory()
         return number

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from procession.guests.lua.process import LuaProcess
 
 
+_SPARES = 1000
+"""So many coroutines whose programs are over are kept for other programs, by each state."""
+
 _FEW = 16
 """Cases of a select that are not worth an account."""
 
@@ -308,8 +311,13 @@ class LuaBody(Answered):
 
     def _finished(self, what: bytes, trapped: tuple[Any, ...]) -> None:
         """Its code has returned or failed: see body.lua."""
-        self.coroutine = None
-        if what == b"done":
+        coroutine, self.coroutine = self.coroutine, None
+        if what == b"over":
+            spare = self.state.spare
+            if len(spare) < _SPARES and not self.exceeded:
+                spare.append((coroutine, self.pointer))
+            self.ended(from_scalar(trapped[1]) if len(trapped) > 1 else None, None)
+        elif what == b"done":
             self.ended(from_scalar(trapped[1]) if len(trapped) > 1 else None, None)
         elif what == b"flat":
             try:

@@ -32,14 +32,8 @@ def answering(function: F) -> F:
             if args and args[-1] is FLAT:  # before anything can be refused
                 args = (*args[:-1], *self.me().state.pull())
             given = function(self, *args)
-        except Error as error:
-            return self.refused(error)
-        except TypeError as error:
-            return None, str(error).encode(errors="replace")
-        except LuaMemoryError:
-            raise  # to `_limited` of the state
-        except Exception as error:  # a bug of ours must not become a Python object in Lua
-            return self.failed(Internal(f"{type(error).__name__}: {error}"))
+        except Exception as error:
+            return self.answer_of(error)
         return given if type(given) is tuple else (True, given)
 
     return answer  # type: ignore[return-value]
@@ -72,6 +66,17 @@ class Part:
         """What the process that is calling may do; None: everything."""
         kernel = self.kernel
         return kernel.rules_of(self.me()) if isinstance(kernel, GuardedKernel) else None
+
+    def answer_of(self, error: Exception) -> tuple[Any, ...]:
+        """What Lua is told of an exception."""
+        if isinstance(error, Error):
+            return self.refused(error)
+        if isinstance(error, TypeError):
+            return None, str(error).encode(errors="replace")
+        if isinstance(error, LuaMemoryError):
+            raise error  # to `_limited` of the state
+        # A bug of ours must not become a Python object in Lua.
+        return self.failed(Internal(f"{type(error).__name__}: {error}"))
 
     def refused(self, error: Error) -> tuple[Any, ...]:
         """An error of ours for Lua; in the compatible mode it says if its cause cannot go away."""

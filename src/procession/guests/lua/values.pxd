@@ -1,0 +1,6 @@
+cpdef from_scalar(value)
+cpdef from_flat(values)
+cpdef list all_from_flat(values, count=*)
+cpdef list to_flat(value)
+cdef _read(values)
+cdef _write(value, list flat)
