@@ -69,11 +69,6 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-def pytest_report_header():
-    """Which core is tested."""
-    return f"core: {compiled.core()}"
-
-
 @pytest.fixture
 def root():
     """The checkout."""

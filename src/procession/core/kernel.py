@@ -335,9 +335,10 @@ class Kernel(Router):
         topic: str,
         values: tuple[Any, ...],
         reply_to: ReplyTo | None = None,
-    ) -> None:
+    ) -> Peer:
         """Deliver a message: of no payload, of one, or of several as a list."""
-        self.post(caller, dest, topic, values[0] if len(values) == 1 else values or None, reply_to)
+        payload = values[0] if len(values) == 1 else values or None
+        return self.post(caller, dest, topic, payload, reply_to)
 
     def post(
         self,
