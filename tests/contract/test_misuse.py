@@ -82,7 +82,7 @@ def test_what_yields_our_own_token_without_a_wait_is_not_woken_and_can_be_ended(
         for _ in range(10):
             await asyncio.sleep(0)
         node.terminate(process_of)
-        while process_of in node.processes():
+        while node.processes():
             await asyncio.sleep(0)
 
     node(test)
@@ -139,7 +139,7 @@ def test_a_body_that_is_closed_behind_the_back_of_the_runtime_ends(node):
         for body in bodies:
             body.close()
         node.terminate(hearer)
-        while hearer in node.processes():
+        while node.processes():
             await asyncio.sleep(0)
 
     node(test)
