@@ -7,6 +7,7 @@ from procession.guests.lua.process cimport LuaProcess
 
 
 cdef class Sender:
+    cdef object _kernel
     cdef dict _names
     cdef dict _parcels
     cdef object _part

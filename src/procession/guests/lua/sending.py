@@ -35,11 +35,12 @@ def host_of(host: bytes | bool) -> str | None:
 class Sender:
     """`send` in its forms, and `spawn`, for the kernel of `part`. `names`: texts that are known."""
 
-    __slots__ = ("_names", "_parcels", "_part", "_processes", "_scheduler")
+    __slots__ = ("_kernel", "_names", "_parcels", "_part", "_processes", "_scheduler")
 
     def __init__(self, part: SendFunctions, names: dict[bytes, str]) -> None:
         kernel = part.kernel
         self._part = part
+        self._kernel = kernel
         self._names = names
         self._parcels: dict[int, Parcel] = {}
         self._processes = kernel.processes
@@ -96,7 +97,7 @@ class Sender:
                 args = tuple(all_from_flat(me.state.pull() if flat[-1] is FLAT else flat))
             else:
                 args = ()
-            process = part.kernel.spawn(
+            process = self._kernel.spawn(
                 me.process,
                 part.as_text(entry),
                 part.as_text(host) if isinstance(host, bytes) else None,
@@ -129,8 +130,7 @@ class Sender:
         return parcel
 
     def _resolve(self, dest: bytes) -> Peer:
-        part = self._part
-        return part.kernel.resolve(part.as_text(dest))
+        return self._kernel.resolve(self._part.as_text(dest))
 
 
 class SendFunctions(Part):
