@@ -273,7 +273,7 @@ class Node:
         """`exec` for the main of the program: SystemExit if that has called `sys.exit(0)`."""
         kernel = self._kernel
         process = kernel.spawn(None, entry, self._default_host, args, to_execute=True)
-        result = await Waiting(kernel.scheduler).run(process)
+        result = await Waiting(kernel.scheduler, process).run()
         exit = getattr(process, "system_exit", None)  # a process in Lua has none
         if exit is not None:
             raise exit

@@ -185,7 +185,9 @@ async def call(
     """
     me = current()
     limit = None if timeout is None else seconds(timeout)
-    return await me.kernel.call(me, exact(dest), exact(topic), payload, limit)
+    if type(dest) is not str or type(topic) is not str:
+        dest, topic = exact(dest), exact(topic)
+    return await me.kernel.call(me, dest, topic, payload, limit)
 
 
 # -- watching --------------------------------------------------------------------------------

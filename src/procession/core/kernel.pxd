@@ -1,9 +1,11 @@
 cimport cython
 
 from procession.core cimport links
+from procession.core.call cimport PendingCall, Waiting
 from procession.core.deadlines cimport Deadlines
 from procession.core.host cimport Host
 from procession.core.mailbox cimport Mailbox
+from procession.core.names cimport NameRegistry
 from procession.core.process cimport Process, Router
 from procession.core.readiness cimport Readiness
 from procession.core.scheduler cimport Scheduler
@@ -18,7 +20,7 @@ cdef class Kernel(Router):
     cdef object _wall
     cdef public dict processes
     cdef public dict hosts
-    cdef public object names
+    cdef public NameRegistry names
     cdef public Readiness readiness
     cdef public dict leaving
     cdef public Deadlines deadlines

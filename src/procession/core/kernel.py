@@ -38,7 +38,7 @@ from procession.core.text import exact
 from procession.core.user_code import call_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from procession.core.exchange import Exchange
     from procession.core.host import Host
@@ -375,15 +375,20 @@ class Kernel(Router):
             raise
         return target
 
-    async def call(
+    def call(
+        self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a message and wait for the reply to it: see `procession.process.call`."""
+        kept = self.names.kept
+        if kept and isinstance(dest, str) and dest in kept:
+            return self._call_restarted(caller, dest, topic, payload, timeout)
+        return PendingCall(self, caller, dest, topic, payload, timeout).run()
+
+    async def _call_restarted(
         self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None
     ) -> Any:
-        """Send a message and wait for the reply to it: see `procession.process.call`."""
-        if isinstance(dest, str) and dest in self.names.kept:
-            timeout = await until_restarted(self.scheduler, self.names, dest, timeout)
-        return await PendingCall(self).run(
-            lambda pending: self.post(caller, dest, topic, payload, pending), timeout
-        )
+        timeout = await until_restarted(self.scheduler, self.names, dest, timeout)
+        return await PendingCall(self, caller, dest, topic, payload, timeout).run()
 
     async def execute(
         self,
@@ -402,7 +407,7 @@ class Kernel(Router):
         if among is not None:
             among[process.pid] = process
         try:
-            return await Waiting(self.scheduler).run(process)
+            return await Waiting(self.scheduler, process).run()
         except BaseException:
             if process.alive:  # the caller was interrupted: nobody waits for the result
                 process.doom(Canceled(CALLER_GONE))
@@ -411,9 +416,9 @@ class Kernel(Router):
             if among is not None:
                 del among[process.pid]
 
-    async def wait(self, dest: str) -> Any:
+    def wait(self, dest: str) -> Coroutine[Any, Any, Any]:
         """Wait for the end of a process: its result, or its error, raised."""
-        return await Waiting(self.scheduler).run(self.resolve(dest))
+        return Waiting(self.scheduler, self.resolve(dest)).run()
 
     # -- ties --------------------------------------------------------------------------------
 

@@ -1,3 +1,6 @@
+from procession.core.payload cimport copy_payload
+
+
 cdef class Message:
     cdef public object sender
     cdef public object topic

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from procession.core.call import Awaited
 from procession.core.errors import Timeout
 from procession.core.names import check_name
-from procession.core.wait import park
 
 if TYPE_CHECKING:
     from procession.core.names import NameRegistry
@@ -16,29 +15,31 @@ if TYPE_CHECKING:
 
 
 class _Attendant(Awaited):
-    """A strand that waits for the next thing that happens to a name."""
+    """The next thing that happens to a name: True, or False if nothing does in that time."""
 
-    __slots__ = ()
+    __slots__ = ("_name", "_names")
 
-    async def run(self, names: NameRegistry, name: str, limit: float | None) -> bool:
-        """Wait; False if nothing happens in that time."""
-        names.attend(name, self)
-        timer = None
-        if limit is not None:
-            timer = self._strand.scheduler.call_later(limit, self._give_up)
-        try:
-            happened: bool = await park(self._strand, self)
-        finally:
-            names.leave(name, self)
-            if timer is not None:
-                timer.cancel()
-        return happened
+    def __init__(
+        self, scheduler: Scheduler, names: NameRegistry, name: str, limit: float | None
+    ) -> None:
+        Awaited.__init__(self, scheduler, limit)
+        self._names = names
+        self._name = name
+
+    def ask(self) -> None:
+        """Be told of it."""
+        self._names.attend(self._name, self)
+
+    def leave(self) -> None:
+        """Be told no longer."""
+        self._names.leave(self._name, self)
 
     def changed(self) -> None:
         """It has happened."""
         self.settle(True)
 
-    def _give_up(self) -> None:
+    def expire(self) -> None:
+        """Nothing has."""
         self.settle(False)
 
 
@@ -64,7 +65,7 @@ async def owner_of(
         owner = names.find(name)
         if owner is not None:
             return owner
-        if not await _Attendant(scheduler).run(names, name, remaining.now()):
+        if not await _Attendant(scheduler, names, name, remaining.now()).run():
             what = f"name {name!r} was not registered within {timeout:g} seconds"
             raise Timeout(what, retryable=True)
 
@@ -78,7 +79,7 @@ async def until_restarted(
     """
     remaining = _Remaining(scheduler, timeout)
     while name in names.kept:
-        if not await _Attendant(scheduler).run(names, name, remaining.now()):
+        if not await _Attendant(scheduler, names, name, remaining.now()).run():
             what = f"the process named {name!r} was not restarted within {timeout:g} seconds"
             raise Timeout(what, retryable=True)
     return remaining.now()

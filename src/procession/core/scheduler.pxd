@@ -1,6 +1,7 @@
 cimport cython
 
 from procession.core.switch cimport RunQueue
+from procession.core.timers cimport Timer, TimerQueue
 
 cdef object NOTHING, PARKED
 
@@ -38,7 +39,7 @@ cdef class Strand(Waiter):
 cdef class Scheduler:
     cdef public object clock
     cdef public RunQueue ready
-    cdef public object timers
+    cdef public TimerQueue timers
     cdef public Strand current
     cdef public bint awake
     cdef public double turn_seconds
@@ -61,3 +62,5 @@ cdef class Scheduler:
     cpdef bint is_turn_over(self) except -1
     @cython.locals(strand=Strand)
     cpdef Strand repay(self, at=*, value=*, turn=*)
+    cpdef Timer call_at(self, when, callback)
+    cpdef Timer call_later(self, delay, callback)

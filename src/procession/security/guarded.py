@@ -13,6 +13,8 @@ from procession.core.kernel import Kernel
 from procession.core.pid import parse_pid
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from procession.core.message import ReplyTo
     from procession.core.peer import Peer
     from procession.core.process import Process
@@ -90,12 +92,12 @@ class GuardedKernel(Kernel):
                 dest = self._check_child(caller, dest, payload)
         return Kernel.post(self, caller, dest, topic, payload, reply_to)
 
-    async def call(
+    def call(
         self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Send a message and wait for the reply."""
         self.check_send(caller, dest, "call")
-        return await super().call(caller, dest, topic, payload, timeout)
+        return Kernel.call(self, caller, dest, topic, payload, timeout)
 
     def monitor(self, caller: Process, dest: str) -> None:
         """Be told of an end, and of the result."""
