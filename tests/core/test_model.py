@@ -182,7 +182,7 @@ class Machine(Deeds, Invariants, RuleBasedStateMachine):
     def give(self, strands, who, orders, steps):
         if strands:
             for verb, *args in orders:
-                strands[-1 - who % len(strands)].order(
+                strands[-1 - who % len(strands)].take(
                     lambda me, verb=verb, args=args: getattr(self, verb)(me, *args)
                 )
         if steps:

@@ -65,7 +65,7 @@ class Body:
                 await order(self)
             raise
 
-    def order(self, order):
+    def take(self, order):
         self.orders.append(order)
         if self.parked is DESK:
             self.wake(None)
