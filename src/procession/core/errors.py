@@ -32,6 +32,12 @@ class Error(Exception):
     retryable: bool | None = None
     details: Any = None
 
+    _root: tuple[dict[str, Any], str] | None = None
+    """The pid and error at the root of a failure that came over a link, and the text of that error.
+
+    Only as long as nobody else has the error: it does not cross. See link_failure.py.
+    """
+
     def __init__(self, message: str, *, retryable: bool | None = None, details: Any = None) -> None:
         if not isinstance(message, str):
             raise TypeError(f"the message of an error is a string, not {type(message).__name__}")

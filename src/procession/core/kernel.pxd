@@ -4,6 +4,7 @@ from procession.core cimport links
 from procession.core.call cimport PendingCall, Waiting
 from procession.core.deadlines cimport Deadlines
 from procession.core.host cimport Host
+from procession.core.lane cimport SystemLane
 from procession.core.mailbox cimport Mailbox
 from procession.core.names cimport NameRegistry
 from procession.core.process cimport Process, Router
@@ -28,7 +29,7 @@ cdef class Kernel(Router):
     cdef object _serial
     cdef public object exchange
     cdef public Py_ssize_t late_replies
-    cdef public object lane
+    cdef public SystemLane lane
 
     @cython.locals(process=Process, scheduler=Scheduler, host=Host)
     cpdef spawn(
@@ -36,6 +37,7 @@ cdef class Kernel(Router):
         keeper=*, heritage=*, bint to_execute=*
     )
     cpdef exited(self, Process process, result, error, bint noticed=*)
+    cpdef doom(self, Process process, error, cleanup=*)
     cpdef resolve(self, dest)
     @cython.locals(process=Process, mailbox=Mailbox)
     cpdef post(self, Process caller, dest, topic, payload, reply_to=*)

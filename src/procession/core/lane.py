@@ -46,7 +46,7 @@ class SystemLane(Strand):
                 if not doomed:
                     break
                 process, error, cleanup = doomed[0]
-                if process.alive:
+                if process.thread is not None:  # it is alive
                     scheduler.current = process
                     try:
                         process.kill(error, cleanup)

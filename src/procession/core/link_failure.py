@@ -26,23 +26,29 @@ def link_failure(exit: Event) -> Error:
 
     `details` has the `peer`, its `error`, and the `origin`: pid and error of the first that failed.
     """
-    assert exit.error is not None
+    failure = exit.error
+    assert failure is not None
     peer = exit.sender
-    error = exit.error.to_dict()  # shared by all who die of it: none of them can see it but copied
-    root = _origin_in(error["details"])
-    if root is None:
+    known = failure._root or _root_and_ending(failure)
+    if known is None:
+        error = failure.to_dict()
         root = {"pid": peer, "error": error}
-        because = ""
+        ending = f": {_text_of(error)}"
     else:
-        error["details"] = None
-        because = f" because of {root['pid']}"
-    text = _text_of(root["error"])
-    if len(text) > _LONGEST_ROOT:
-        text = f"{text[:_LONGEST_ROOT]} ..."
-    return Internal(
-        f"{LINK_FAILURE}: {peer}{because}: {text}",
-        details={"peer": peer, "error": error, "origin": root},
-    )
+        root, ending = known
+        error = {
+            "kind": failure.kind,
+            "message": failure.message,
+            "retryable": failure.retryable,
+            "details": None,
+        }
+    # `error` is shared by all who die of it: none of them can see it but copied.
+    message = f"{LINK_FAILURE}: {peer}{ending}"
+    died = Internal.__new__(Internal, message)  # without `__init__`: a long cascade comes by here
+    died.message = message
+    died.details = {"peer": peer, "error": error, "origin": root}
+    died._root = known or _root_and_ending(died)
+    return died
 
 
 def root_of(error: Error) -> dict[str, Any] | None:
@@ -51,13 +57,22 @@ def root_of(error: Error) -> dict[str, Any] | None:
     It tells by the shape of the details, which stays when an error crosses to another process or
     gets a traceback.
     """
-    return _origin_in(error.details)
+    return _origin_in(error.details) if error._root is None else error._root[0]
+
+
+def _root_and_ending(error: Error) -> tuple[dict[str, Any], str] | None:
+    """The same, and how the message ends of those who die of it."""
+    root = _origin_in(error.details)
+    if root is None:
+        return None
+    return root, f" because of {root['pid']}: {_text_of(root['error'])}"
 
 
 def _text_of(error: dict[str, Any]) -> str:
-    """What an error that is plain data says when it is shown: see `Error.__str__`."""
+    """What an error that is plain data says when it is shown, not too long: see `Error.__str__`."""
     cls = KINDS.get(error.get("kind", ""), Internal)
-    return str(rebuild(cls, str(error["message"]), None, error.get("details")))
+    text = str(rebuild(cls, str(error["message"]), None, error.get("details")))
+    return f"{text[:_LONGEST_ROOT]} ..." if len(text) > _LONGEST_ROOT else text
 
 
 def _origin_in(details: Any) -> dict[str, Any] | None:

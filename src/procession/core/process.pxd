@@ -2,6 +2,7 @@ cimport cython
 
 from procession.core.events cimport Events
 from procession.core.host cimport Host
+from procession.core.link_failure cimport link_failure
 from procession.core.mailbox cimport Mailbox
 from procession.core.scheduler cimport Scheduler, Strand
 
@@ -13,6 +14,7 @@ cdef class Router:
 
     cpdef post(self, Process caller, dest, topic, payload, reply_to=*)
     cpdef exited(self, Process process, result, error, bint noticed=*)
+    cpdef doom(self, Process process, error, cleanup=*)
 
 
 cdef class Process(Strand):
@@ -35,4 +37,5 @@ cdef class Process(Strand):
     @cython.locals(mailbox=Mailbox, events=Events)
     cpdef tell(self, event)
     cpdef set_up(self, Router kernel, Host host, pid, program)
+    cpdef kill(self, error, cleanup=*)
     cpdef link_down(self, exit)

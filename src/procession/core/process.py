@@ -74,6 +74,10 @@ class Router:
         """A guest reports that a process has ended."""
         raise NotImplementedError
 
+    def doom(self, process: Process, error: Error, cleanup: float | None = None) -> None:
+        """End a process before any other runs."""
+        raise NotImplementedError
+
 
 class Process(Strand):
     """The state of one process that every guest shares. Its ties: see Peer."""

@@ -16,6 +16,7 @@ cdef class RunQueue:
 cdef running_here()
 
 cpdef resume(strand, context, coro, tasks, loop)
+cpdef throw(strand, context, coro, exc, tasks, loop)
 cpdef settle(strand, context, coro, variable)
 cpdef unsettle(strand, context, coro)
 cpdef untrack(thing)

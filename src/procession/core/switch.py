@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from procession.core.tokens import RETURNED
+from procession.core.tokens import RETURNED, THROWN
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -40,6 +40,27 @@ def resume(
     except StopIteration as end:
         strand.value = end.value
     return RETURNED
+
+
+def throw(
+    strand: Any,
+    context: Context,
+    coro: Coroutine[Any, Any, Any],
+    exc: BaseException,
+    tasks: dict[Any, Any],
+    loop: Any,
+) -> Any:
+    """The same, by an exception. If that comes out of the coroutine, THROWN."""
+    tasks[loop] = strand
+    try:
+        return context.run(coro.throw, exc)
+    except StopIteration as end:
+        strand.value = end.value
+        return RETURNED
+    except BaseException as raised:
+        if raised is not exc:
+            raise
+    return THROWN
 
 
 def settle(

@@ -4,12 +4,32 @@
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from procession.core.tokens import RETURNED as _returned
+from procession.core.tokens import RETURNED as _returned, THROWN as _thrown
 
 cdef extern from *:
     """
     static PyObject *entered_context(void) { return PyThreadState_Get()->context; }
     static int raise_pending(void) { return -1; }
+
+    /* Not by a call from Cython, which would write down where the exception has passed. */
+    static PyObject *throw_into(PyObject *coro, PyObject *name, PyObject *exc) {
+        PyObject *arguments[2] = {coro, exc};
+        return PyObject_VectorcallMethod(name, arguments, 2, NULL);
+    }
+
+    /* 1: it was this exception that is set, and no longer is. */
+    static int take_raised(PyObject *exc) {
+        PyObject *type, *value, *trace;
+        PyErr_Fetch(&type, &value, &trace);
+        if (value != exc) {
+            PyErr_Restore(type, value, trace);
+            return 0;
+        }
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+        return 1;
+    }
 
     static void track(PyObject *thing) {
         if (PyObject_IS_GC(thing) && !PyObject_GC_IsTracked(thing))
@@ -39,6 +59,8 @@ cdef extern from *:
     void track(object thing)
     void untrack_context(object context)
     PyObject *entered_context()
+    PyObject *throw_into(object coro, object name, object exc)
+    int take_raised(object exc)
     int raise_pending() except -1  # what C has set: `raise` would look for what is being handled
 
 cdef extern from "Python.h":
@@ -58,6 +80,7 @@ cdef extern from "Python.h":
     void PyList_SET_ITEM(object ring, Py_ssize_t place, PyObject *strand)
 
 cdef object RETURNED = _returned
+cdef object THROWN = _thrown
 
 
 cdef class RunQueue:
@@ -155,6 +178,30 @@ cpdef resume(strand, context, coro, tasks, loop):
         strand.value = take(result)
         return RETURNED
     raise_pending()
+
+
+cpdef throw(strand, context, coro, exc, tasks, loop):
+    """The same, by an exception. If that comes out of the coroutine, THROWN."""
+    global running, running_context
+    if PyDict_CheckExact(tasks):
+        PyDict_SetItem(tasks, loop, strand)
+    else:
+        tasks[loop] = strand
+    PyContext_Enter(context)
+    running = <PyObject *>strand
+    running_context = <PyObject *>context
+    cdef PyObject *result = throw_into(coro, "throw", exc)
+    running = NULL
+    PyContext_Exit(context)
+    if result is not NULL:
+        return take(result)
+    if take_raised(exc):
+        return THROWN
+    try:
+        raise_pending()
+    except StopIteration as end:
+        strand.value = end.value
+    return RETURNED
 
 
 cpdef settle(strand, context, coro, variable):

@@ -24,6 +24,9 @@ PARKED = Token("PARKED")
 RETURNED = Token("RETURNED")
 """What `resume` gives for a coroutine that has returned; its strand has the value."""
 
+THROWN = Token("THROWN")
+"""What `throw` gives for a coroutine that has let out what was thrown into it."""
+
 EMPTY = Token("EMPTY")
 """An attempt found nothing: a receiver, or a sender, would have to wait."""
 

@@ -269,10 +269,12 @@ def log_failure(quiet_exits: bool, process: Process, exit: Event, noticed: bool)
     """
     error = exit.error
     assert error is not None
+    if error._root is not None and not log.isEnabledFor(logging.DEBUG):
+        return  # as below, but sooner: a long cascade comes through here
     quiet = noticed and (quiet_exits or is_system_exit(error))
     level = logging.DEBUG if quiet or is_of_others(error) else logging.ERROR
     if not log.isEnabledFor(level):
-        return  # a long cascade comes through here
+        return
     log_with_traceback(
         log,
         level,

@@ -2,9 +2,9 @@ cimport cython
 
 from procession.core.host cimport Host
 from procession.core.process cimport Process, Router
-from procession.core.switch cimport resume, settle, unsettle
+from procession.core.switch cimport resume, settle, throw, unsettle
 
-cdef object NOTHING, PARKED, RETURNED, current_process, current_tasks
+cdef object NOTHING, PARKED, RETURNED, THROWN, NORMAL_EXIT, Terminated, Unformatted, current_process, current_tasks
 
 
 cdef class PythonProcess(Process):
@@ -23,5 +23,7 @@ cdef class PythonProcess(Process):
     cdef bint _struck
     cdef public object system_exit
 
+    @cython.locals(patience=double)
+    cpdef kill(self, error, cleanup=*)
     cpdef end(self, result, error, bint noticed=*)
     cpdef begin(self, Router kernel, Host host, pid, program, coro, loop, context)

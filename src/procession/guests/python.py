@@ -20,14 +20,14 @@ from traceback import print_stack
 from typing import TYPE_CHECKING, Any
 
 from procession.core.process import Process, current_process
-from procession.core.switch import resume, settle, unsettle
-from procession.core.tokens import NOTHING, PARKED, RETURNED
+from procession.core.switch import resume, settle, throw, unsettle
+from procession.core.tokens import NOTHING, PARKED, RETURNED, THROWN
 from procession.core.user_code import call_user
 from procession.current import Terminated
 from procession.guests import failure
 from procession.guests.current_tasks import current_tasks
 from procession.guests.ending import NORMAL_EXIT, Ending, ends_later, refuse
-from procession.guests.failure import error_from_exception, formatted, is_a
+from procession.guests.failure import Unformatted, error_from_exception, formatted, is_a
 from procession.guests.tasks import Belongings
 from procession.guests.upgrade import Upgrade
 
@@ -141,15 +141,17 @@ class PythonProcess(Process):
         if self._ending is not None:
             self._ending.throw(exc)
             return
-        current_tasks[self._loop] = self
         try:
-            trapped = self._context.run(self._coro.throw, exc)
-        except StopIteration as end:
-            self.end(end.value, self._failure)
+            trapped = throw(self, self._context, self._coro, exc, current_tasks, self._loop)
         except BaseException as raised:
             self._body_raised(raised)
         else:
-            if trapped is not PARKED:
+            if trapped is RETURNED:
+                value, self.value = self.value, None
+                self.end(value, self._failure)
+            elif trapped is THROWN:
+                self._body_raised(exc)
+            elif trapped is not PARKED:
                 self._wait_for(trapped)
             elif self._detour:
                 self._interrupt()
@@ -230,8 +232,9 @@ class PythonProcess(Process):
         if self._ending is not None:
             self._ending.hurry(cleanup)
             return
-        self._failure = formatted(self._failure)
-        error = self._failure or error
+        if self._failure is not None:
+            self._failure = formatted(self._failure)
+            error = self._failure or error
         self._detour = True
         self._must_cancel = False  # as far as it was not taken note of, this is the same
         self._cancels += 1
@@ -244,17 +247,21 @@ class PythonProcess(Process):
                 Ending(self, error, patience).after_task()
                 return
             self.let_go_of_future()
-        current_tasks[self._loop] = self
         raised: BaseException | None = None
+        exc = Terminated(error.message)
         try:
-            trapped = self._context.run(self._coro.throw, Terminated(error.message))
-        except (StopIteration, asyncio.CancelledError):
+            trapped = throw(self, self._context, self._coro, exc, current_tasks, self._loop)
+        except asyncio.CancelledError:
             pass
-        except BaseException as exc:
-            raised = exc
+        except BaseException as other:
+            raised = other
         else:
-            Ending(self, error, patience).waits(trapped)
-            return
+            if trapped is RETURNED:
+                self.value = None
+            elif trapped is not THROWN:
+                Ending(self, error, patience).waits(trapped)
+                return
+        del exc  # and with it the frames of the body
         if raised is None and self._belongings is None:  # as most: a cascade comes through here
             self.end(None, self._failure or error)
         else:
@@ -289,7 +296,7 @@ class PythonProcess(Process):
         self._detour = True
         self._ending = None
         belongings, self._belongings = self._belongings, None
-        if error is not None:
+        if type(error) is Unformatted:
             error = formatted(error)
         if belongings is not None:
             if error is None and (unseen := belongings.unseen()) is not None:

@@ -19,7 +19,7 @@ import procession.process as face
 from procession.compiled import FILES
 from procession.core.kernel import Kernel
 from procession.core.payload import copy_payload
-from procession.core.switch import resume
+from procession.core.switch import resume, throw
 from procession.core.user_code import call_user
 from procession.guests import ending, failure
 from procession.guests.ending import Ending
@@ -84,6 +84,7 @@ _DOORS = frozenset(
         Ending._resume,
         GuardedCoroutine.send,
         GuardedCoroutine.throw,
+        throw,
     )
     if hasattr(function, "__code__")
 )

@@ -1,0 +1,1 @@
+cpdef link_failure(exit)
