@@ -32,11 +32,8 @@ class Error(Exception):
     retryable: bool | None = None
     details: Any = None
 
-    _root: tuple[dict[str, Any], str] | None = None
-    """The pid and error at the root of a failure that came over a link, and the text of that error.
-
-    Only as long as nobody else has the error: it does not cross. See link_failure.py.
-    """
+    crosses_as: ClassVar[type[Error] | None] = None
+    """The class of its copies, if they are not of its own."""
 
     def __init__(self, message: str, *, retryable: bool | None = None, details: Any = None) -> None:
         if not isinstance(message, str):
@@ -67,7 +64,7 @@ class Error(Exception):
         return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return rebuild, (type(self), self.message, self.retryable, self.details)
+        return rebuild, (self.crosses_as or type(self), self.message, self.retryable, self.details)
 
     def __eq__(self, other: object) -> bool:
         """Errors are values: equal when all that crosses a boundary is equal."""

@@ -21,33 +21,62 @@ _LONGEST_ROOT = 300
 """Characters of the root's message in that of those who die of it."""
 
 
+class LinkFailure(Internal):
+    """One whose details are made when somebody reads them: in a long cascade nobody does.
+
+    It stays with the process that dies of it; all others get copies, which are plain.
+    """
+
+    __slots__ = ("of",)
+
+    crosses_as = Internal
+
+    of: tuple[str | None, Any, dict[str, Any], str]
+    """The peer; its error, or the message if that was a link failure; the root; and how the message
+    ends of those who die of this."""
+
+    @property
+    def details(self) -> Any:
+        """As `link_failure` says."""
+        fields = self.__dict__
+        if "details" not in fields:
+            peer, error, root, _ = self.of
+            if isinstance(error, str):
+                error = rebuild(Internal, error, None, None).to_dict()
+            fields["details"] = {"peer": peer, "error": error, "origin": root}
+        return fields["details"]
+
+    @details.setter
+    def details(self, details: Any) -> None:
+        self.__dict__["details"] = details
+
+
 def link_failure(exit: Event) -> Error:
     """The error of a process that dies of the end `exit` of a linked one.
 
     `details` has the `peer`, its `error`, and the `origin`: pid and error of the first that failed.
+    The last two are shared by all who die of it: none of them can see it but copied.
     """
     failure = exit.error
     assert failure is not None
-    peer = exit.sender
-    known = failure._root or _root_and_ending(failure)
-    if known is None:
-        error = failure.to_dict()
-        root = {"pid": peer, "error": error}
-        ending = f": {_text_of(error)}"
+    error: Any
+    if type(failure) is LinkFailure:  # as for all but the first of a long cascade
+        error, root, tail = failure.message, failure.of[2], failure.of[3]
+        because = tail
     else:
-        root, ending = known
-        error = {
-            "kind": failure.kind,
-            "message": failure.message,
-            "retryable": failure.retryable,
-            "details": None,
-        }
-    # `error` is shared by all who die of it: none of them can see it but copied.
-    message = f"{LINK_FAILURE}: {peer}{ending}"
-    died = Internal.__new__(Internal, message)  # without `__init__`: a long cascade comes by here
+        error = failure.to_dict()
+        known = _origin_in(error["details"])
+        if known is None:
+            root = {"pid": exit.sender, "error": error}
+        else:
+            root, error["details"] = known, None
+        text = _text_of(root["error"])
+        tail = f" because of {root['pid']}: {text}"
+        because = f": {text}" if known is None else tail
+    message = f"{LINK_FAILURE}: {exit.sender}{because}"
+    died = LinkFailure.__new__(LinkFailure, message)  # `__init__` takes longer than all the rest
     died.message = message
-    died.details = {"peer": peer, "error": error, "origin": root}
-    died._root = known or _root_and_ending(died)
+    died.of = (exit.sender, error, root, tail)
     return died
 
 
@@ -57,15 +86,7 @@ def root_of(error: Error) -> dict[str, Any] | None:
     It tells by the shape of the details, which stays when an error crosses to another process or
     gets a traceback.
     """
-    return _origin_in(error.details) if error._root is None else error._root[0]
-
-
-def _root_and_ending(error: Error) -> tuple[dict[str, Any], str] | None:
-    """The same, and how the message ends of those who die of it."""
-    root = _origin_in(error.details)
-    if root is None:
-        return None
-    return root, f" because of {root['pid']}: {_text_of(root['error'])}"
+    return error.of[2] if type(error) is LinkFailure else _origin_in(error.details)
 
 
 def _text_of(error: dict[str, Any]) -> str:

@@ -256,7 +256,7 @@ def copy_error(error: Error, depth: int = 0) -> Error:
     """A copy of an error: kind, message, retryable and details, and nothing else."""
     details = None if error.details is None else _copy(error.details, depth + 1)
     message = clean_text(error.message) or type(error).__name__
-    return rebuild(type(error), message, error.retryable, details)
+    return rebuild(error.crosses_as or type(error), message, error.retryable, details)
 
 
 def clean_text(text: str) -> str:

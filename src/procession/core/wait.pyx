@@ -23,6 +23,25 @@ cdef extern from *:
     static void set_am_send(PyTypeObject *type, void *function) {
         type->tp_as_async->am_send = (sendfunc)function;
     }
+
+    /* A method by hand: one of Cython's writes down, for a traceback, where an exception leaves it. */
+    static PyMethodDef throw_method = {
+        "throw", NULL, METH_FASTCALL, "End the wait by an exception: as `throw` of a coroutine."
+    };
+
+    static int set_throw(PyTypeObject *type, void *function) {
+        throw_method.ml_meth = (PyCFunction)function;
+        PyObject *method = PyDescr_NewMethod(type, &throw_method);
+        int failed = method == NULL || PyDict_SetItemString(type->tp_dict, "throw", method);
+        Py_XDECREF(method);
+        PyType_Modified(type);
+        return failed ? -1 : 0;
+    }
+
+    static PyObject *raised(PyObject *exc) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
+        return NULL;
+    }
     """
     ctypedef enum PySendResult:
         PYGEN_RETURN
@@ -31,6 +50,8 @@ cdef extern from *:
 
     void set_am_send(PyTypeObject *type, void *function)
     void PyObject_GC_UnTrack(void *thing)
+    int set_throw(PyTypeObject *type, void *function) except -1
+    PyObject *raised(object exc)
 
 cdef object ANSWERED = _answered
 cdef object EMPTY = _empty
@@ -161,8 +182,8 @@ cdef class Wait:
             return value
         raise StopIteration(value)
 
-    def throw(self, kind, value=None, traceback=None):
-        """End the wait by an exception: as `throw` of a coroutine."""
+    cdef end_by(self, kind, value, traceback):
+        """End the wait by an exception, and give it, to be raised."""
         if isinstance(kind, BaseException):
             exc = kind
         elif not (isinstance(kind, type) and issubclass(kind, BaseException)):
@@ -179,9 +200,9 @@ cdef class Wait:
         if self.state == OVER:
             raise RuntimeError("cannot reuse already awaited coroutine")
         self.close()
-        raise exc
+        return exc
 
-    def close(self):
+    cpdef close(self):
         """End the wait: as `close` of a coroutine."""
         state, self.state = self.state, OVER
         if state == WAITING:
@@ -209,7 +230,16 @@ cdef PySendResult _am_send(PyObject *wait, PyObject *value, PyObject **result) e
     return PYGEN_NEXT if (<Wait>wait).state == WAITING else PYGEN_RETURN
 
 
+cdef PyObject *_throw(PyObject *wait, PyObject **given, Py_ssize_t count) except? NULL:
+    if not 1 <= count <= 3:
+        raise TypeError(f"throw expected 1 to 3 arguments, got {count}")
+    value = <object>given[1] if count > 1 else None
+    traceback = <object>given[2] if count > 2 else None
+    return raised((<Wait>wait).end_by(<object>given[0], value, traceback))
+
+
 set_am_send(<PyTypeObject *>Wait, <void *>_am_send)
+set_throw(<PyTypeObject *>Wait, <void *>_throw)
 
 
 def park(Strand strand, at):

@@ -22,7 +22,7 @@ from procession.core.errors import (
     ProcessTerminated,
     rebuild,
 )
-from procession.core.link_failure import root_of
+from procession.core.link_failure import LinkFailure, root_of
 from procession.core.payload import clean_text, copy_error
 from procession.core.user_code import call_user
 
@@ -269,7 +269,7 @@ def log_failure(quiet_exits: bool, process: Process, exit: Event, noticed: bool)
     """
     error = exit.error
     assert error is not None
-    if error._root is not None and not log.isEnabledFor(logging.DEBUG):
+    if type(error) is LinkFailure and not log.isEnabledFor(logging.DEBUG):
         return  # as below, but sooner: a long cascade comes through here
     quiet = noticed and (quiet_exits or is_system_exit(error))
     level = logging.DEBUG if quiet or is_of_others(error) else logging.ERROR

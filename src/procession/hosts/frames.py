@@ -77,6 +77,7 @@ _DOORS = frozenset(
     for function in (
         call_user,
         resume,
+        throw,
         PythonProcess.step,
         PythonProcess._throw,
         PythonProcess.end,
@@ -84,7 +85,6 @@ _DOORS = frozenset(
         Ending._resume,
         GuardedCoroutine.send,
         GuardedCoroutine.throw,
-        throw,
     )
     if hasattr(function, "__code__")
 )
