@@ -14,7 +14,7 @@ from procession.core.text import exact
 from procession.current import current
 
 
-def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
+def send(dest: str, topic: str, payload: Any = None, /, *more: Any) -> Literal[True]:
     """Send a message: no payload arrives as None, one as itself, several as a list.
 
     Never waits. The payload is copied. Order is kept from one sender to one receiver. Raises
@@ -26,5 +26,5 @@ def send(dest: str, topic: str, /, *payload: Any) -> Literal[True]:
         me = current()
     if type(topic) is not str:
         topic = exact(topic)
-    me.kernel.post(me, dest, topic, payload[0] if len(payload) == 1 else payload or None)
+    me.kernel.post(me, dest, topic, (payload, *more) if more else payload)
     return True

@@ -45,6 +45,6 @@ cdef class Mailbox:
     cdef public object owed
     cdef object _detached
 
-    @cython.locals(channel=_MailboxChannel, receiver=Waiter, arrival=cython.longlong, order=cython.longlong)
+    @cython.locals(channel=_MailboxChannel, receiver=Waiter, arrival=cython.longlong, took=cython.bint)
     cpdef deliver(self, sender, topic, payload, reply_to=*, bint accepted=*)
     cpdef end(self)

@@ -251,20 +251,23 @@ class Mailbox:
             receiver = channel._receiver
             if receiver is not None:  # `hand`, without the call: this is the hottest path
                 self._arrivals = arrival = self._arrivals + 1
-                value, order = payload, arrival
-                turn: Any = sender
                 if channel.as_messages:
-                    value = Message(sender, topic, payload, reply_to)
-                elif reply_to is not None:  # then only a letter can keep it
-                    turn, order = (arrival, sender, topic, payload, reply_to, 0), 0
-                if receiver.offer(value, channel, turn, order):
+                    message = Message(sender, topic, payload, reply_to)
+                    took = receiver.offer(message, channel, sender, arrival)
+                elif reply_to is None:
+                    took = receiver.offer(payload, channel, sender, arrival)
+                else:  # then only a letter can keep it
+                    turn = (arrival, sender, topic, payload, reply_to, 0)
+                    took = receiver.offer(payload, channel, turn, 0)
+                if took:
                     if channel._receiver is receiver:
                         if channel._more_receivers is None:
                             channel._receiver = None
                         else:
                             channel._drop_first()
                     return
-                if channel.hand(value, turn, order):
+                if channel.has_receiver():  # another one: this one waits no longer
+                    self.deliver(sender, topic, payload, reply_to, accepted)
                     return
         arrival = self._arrivals + 1
         if arrival > self._fit_until and not accepted:

@@ -10,7 +10,7 @@ from types import FunctionType, coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from procession.core.scheduler import Parking
-from procession.core.tokens import ANSWERED, EMPTY, NOTHING, PARKED
+from procession.core.tokens import ANSWERED, CLOSED, EMPTY, NOTHING, PARKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -106,6 +106,11 @@ class Receiving(Parking, Generic[T]):
     __slots__ = ()
 
     if TYPE_CHECKING:
+        closed: bool
+        _buffer: Any
+        _senders: Any
+        _receiver: Any
+        _decode: Any
 
         def receive(self) -> Coroutine[Any, Any, T]:
             """The next value. Waits until there is one.
@@ -114,4 +119,46 @@ class Receiving(Parking, Generic[T]):
             """
 
     else:
-        receive = wait
+
+        async def receive(self):
+            """The next value. Waits until there is one.
+
+            Raises ChannelClosed, again and again, once the channel is closed and drained.
+            """
+            # `wait`, without the calls where they would do nothing: this is the hottest path.
+            scheduler = self.scheduler
+            while True:
+                turn = value = EMPTY
+                if self._buffer or self.closed or self._senders:
+                    turn = None if scheduler.credit > 0 else self.next_turn()
+                    value = self.attempt()
+                if value is not EMPTY:
+                    scheduler.credit -= 1
+                    if scheduler.credit < 0 and scheduler.is_turn_over():
+                        value = await woken(scheduler.repay(self, value, turn), self)
+                elif (strand := scheduler.current) is None:
+                    strand = scheduler.strand()
+                    self.enlist(strand)
+                    value = await park(strand, self)
+                else:
+                    if self._receiver is None:
+                        self._receiver = strand
+                    else:
+                        self.enlist(strand)
+                    strand.value = NOTHING
+                    strand.parked = self
+                    try:
+                        await _trap
+                        while strand.parked is not None:  # resumed by somebody else
+                            await _trap
+                    except BaseException:
+                        strand.unparks(self)
+                        raise
+                    value = strand.value
+                if self._decode is None and value is not CLOSED:
+                    return value
+                value = self.outcome(value)
+                if value is not ANSWERED:
+                    return value
+
+        receive.__qualname__ = Parking.waits_as
