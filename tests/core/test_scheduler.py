@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from procession.core.channel import Channel
 from procession.core.errors import Internal
 from procession.core.lane import SystemLane
+from procession.core.process import Process
 from procession.core.scheduler import SLICE, TURN, Scheduler, Strand
 from procession.core.select import select
 from procession.core.sleep import pause, sleep
@@ -486,14 +487,15 @@ def test_an_exception_in_the_last_ready_strand_leaves_the_scheduler_asleep(bench
 # -- the system lane ---------------------------------------------------------------------------
 
 
-class Victim(Strand):
-    """All that the lane knows of a process."""
+class Victim(Process):
+    """As much of a process as the lane asks for."""
 
     def __init__(self, log, name, fails=False):
-        self.log, self.name, self.alive, self.fails = log, name, True, fails
+        self.log, self.name, self.fails = log, name, fails
+        self.thread = 1  # it is alive
 
     def kill(self, error, cleanup=None):
-        self.alive = False
+        self.thread = None
         self.log.append((self.name, str(error)))
         if self.fails:
             raise KeyboardInterrupt
