@@ -220,11 +220,13 @@ class Deeds:
 
     def withdraw(self, wait):
         wait.withdraw()
-        if wait.kind == "sleep":
-            self.world.cancel_timer(wait.timer)
+        self.leave(wait)
 
     def no_longer(self, wait):
         wait.over = True
+        self.leave(wait)
+
+    def leave(self, wait):
         if wait.target is not None:
             wait.target.callers.pop(wait, None)
         if wait.timer is not None:
