@@ -13,8 +13,6 @@ from procession.core.kernel import Kernel
 from procession.core.pid import parse_pid
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from procession.core.message import ReplyTo
     from procession.core.peer import Peer
     from procession.core.process import Process
@@ -92,12 +90,12 @@ class GuardedKernel(Kernel):
                 dest = self._check_child(caller, dest, payload)
         return Kernel.post(self, caller, dest, topic, payload, reply_to)
 
-    def call(
+    async def call(
         self, caller: Process | None, dest: str, topic: str, payload: Any, timeout: float | None
-    ) -> Coroutine[Any, Any, Any]:
-        """Send a message and wait for the reply."""
+    ) -> Any:
+        """Send a message and wait for the reply. What is refused is refused when it is awaited."""
         self.check_send(caller, dest, "call")
-        return Kernel.call(self, caller, dest, topic, payload, timeout)
+        return await Kernel.call(self, caller, dest, topic, payload, timeout)
 
     def monitor(self, caller: Process, dest: str) -> None:
         """Be told of an end, and of the result."""
