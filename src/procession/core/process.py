@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from procession.core.kernel import Kernel
     from procession.core.message import ReplyTo
     from procession.core.peer import Peer, Watcher
+    from procession.core.scheduler import Scheduler
 
 CLEANUP_SHARE = 0.5
 """How much of the time that a process has to stop may, at most, be kept for its clean-up."""
@@ -56,6 +57,8 @@ class Router:
     """What a process needs of its kernel: see there."""
 
     __slots__ = ()
+
+    scheduler: Scheduler
 
     def post(
         self,

@@ -15,26 +15,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextvars import Context, copy_context
-from traceback import print_stack
 from typing import TYPE_CHECKING, Any
 
-from procession.core.process import Process, current_process
+from procession.core.process import current_process
 from procession.core.switch import resume, settle, throw, unsettle
-from procession.core.tokens import NOTHING, PARKED, RETURNED, THROWN
+from procession.core.tokens import PARKED, RETURNED, THROWN
 from procession.core.user_code import call_user
 from procession.current import Terminated
 from procession.guests import failure
 from procession.guests.current_tasks import current_tasks
 from procession.guests.ending import NORMAL_EXIT, Ending, ends_later, refuse
 from procession.guests.failure import Unformatted, error_from_exception, formatted, is_a
+from procession.guests.task_face import TaskFace
 from procession.guests.tasks import Belongings
 from procession.guests.upgrade import Upgrade
 
 if TYPE_CHECKING:
-    import types
-    from collections.abc import Callable, Coroutine
-    from typing import TextIO
+    from collections.abc import Coroutine
+    from contextvars import Context
 
     from procession.core.errors import Error
     from procession.core.host import Host
@@ -44,28 +42,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("procession.process")
 
 
-class PythonProcess(Process):
-    """A process whose body is a coroutine.
+class PythonProcess(TaskFace):
+    """A process whose body is a coroutine."""
 
-    Its public methods are those that asyncio and its libraries call on the current task.
-    """
-
-    __slots__ = (
-        "_belongings",
-        "_cancel_message",
-        "_cancels",
-        "_context",
-        "_coro",
-        "_detour",
-        "_ending",
-        "_failure",
-        "_fut_waiter",
-        "_loop",
-        "_must_cancel",
-        "_name",
-        "_struck",
-        "system_exit",
-    )
+    __slots__ = ("_ending", "system_exit")
 
     def begin(
         self,
@@ -79,22 +59,20 @@ class PythonProcess(Process):
     ) -> None:
         """Be a process that has just been born."""
         self.set_up(kernel, host, pid, program)
-        self._coro: Any = coro
+        self._coro = coro
         self._loop = loop
-        self._context: Any = context
+        self._context = context
         settle(self, context, coro, current_process)
-        # Asyncio libraries read the next two by these names.
-        self._fut_waiter: asyncio.Future[Any] | None = None
+        self._fut_waiter = None
         self._must_cancel = False
-        self._detour = False  # the next step must not simply resume: see _take_detour
-        self._struck = False  # a cancellation has ended the wait: nothing can take it back
+        self._detour = self._struck = False
         self._cancels = 0
-        self._cancel_message: Any = None
-        self._name: str | None = None
+        self._cancel_message = None
+        self._name = None
         self.system_exit: SystemExit | None = None
         """What `sys.exit` has raised in it."""
-        self._belongings: Belongings | None = None
-        self._failure: Error | None = None
+        self._belongings = None
+        self._failure = None
         self._ending: Ending | None = None  # while it cleans up; then it always takes the detour
 
     def __dealloc__(self) -> None:
@@ -130,12 +108,6 @@ class PythonProcess(Process):
             return
         self._detour = self._struck = False
         self._throw(self.take_cancellation())
-
-    def take_cancellation(self) -> asyncio.CancelledError:
-        """What is to be raised for the cancellation that it has not seen yet."""
-        self._must_cancel = False
-        message = self._cancel_message
-        return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
 
     def _throw(self, exc: BaseException) -> None:
         if self._ending is not None:
@@ -218,14 +190,6 @@ class PythonProcess(Process):
         if self._fut_waiter is future:
             self.wake(None)
             self._fut_waiter = None
-
-    def _interrupt(self) -> None:
-        """Take the process off what it is parked at, to be stepped with an exception."""
-        if self.parked is not None:
-            self._struck = True
-            parked = self.parked
-            self.wake(NOTHING)
-            parked.withdraw(self)
 
     def kill(self, error: Error, cleanup: float | None = None) -> None:
         """End by Terminated at the current wait, now or after its clean-up. SEMANTICS 7.3."""
@@ -392,111 +356,6 @@ class PythonProcess(Process):
         """An error in one of its tasks that nobody took note of before the process ended."""
         if not is_a(exc, Terminated):
             self.log_lost(exc, "in a task, and nobody has awaited it", by_itself=False)
-
-    # -- for asyncio and its libraries -------------------------------------------------------
-
-    def cancel(self, msg: Any = None) -> bool:
-        """Have CancelledError raised at the current wait, or the next one."""
-        if not self.alive:
-            return False
-        self._cancels += 1
-        if self._fut_waiter is not None and self._fut_waiter.cancel(msg=msg):
-            return True
-        self._must_cancel = self._detour = True
-        self._cancel_message = msg
-        self._interrupt()
-        return True
-
-    def cancelling(self) -> int:
-        """How many cancellations are not taken back."""
-        return self._cancels
-
-    def uncancel(self) -> int:
-        """Take one cancellation back; the last one also if it has not struck yet."""
-        if self._cancels:
-            self._cancels -= 1
-            if not self._cancels and not self._struck:
-                self._must_cancel = False
-                self._detour = self.ending
-        return self._cancels
-
-    def done(self) -> bool:
-        """Whether the process has ended."""
-        return not self.alive
-
-    def cancelled(self) -> bool:
-        """False: an end by cancellation is an exit like any other."""
-        return False
-
-    def get_name(self) -> str:
-        """The PID, unless it was given another name."""
-        return self._name or self.pid
-
-    def set_name(self, value: object) -> None:
-        """Give it another name, for those who look at tasks; `process.registry` has its own."""
-        self._name = str(value)
-
-    def get_coro(self) -> Coroutine[Any, Any, Any] | None:
-        """The coroutine of main, until the process ends."""
-        return self._coro if self.alive else None
-
-    def get_context(self) -> Context:
-        """The context in which main runs."""
-        context: Context = self._context
-        return context
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop under the node."""
-        return self._loop
-
-    def get_stack(self, *, limit: int | None = None) -> list[types.FrameType]:
-        """The frame at which main waits."""
-        frame = getattr(self.get_coro(), "cr_frame", None)
-        return [] if frame is None else [frame]
-
-    def print_stack(self, *, limit: int | None = None, file: TextIO | None = None) -> None:
-        """Print where main waits, to stderr if `file` is not given."""
-        for frame in self.get_stack(limit=limit):
-            print_stack(frame, limit=1, file=file)
-
-    def exception(self) -> BaseException | None:
-        """The error with which it has ended, for its done callbacks."""
-        if self.alive:
-            raise asyncio.InvalidStateError("the process has not ended")
-        return self._failure
-
-    def result(self) -> Any:
-        """What main has returned, for its done callbacks; or its error, raised."""
-        error = self.exception()
-        if error is not None:
-            raise error
-        return self.value
-
-    def add_done_callback(self, fn: Callable[[Any], object], *, context: Any = None) -> None:
-        """Have the loop call `fn(process)` once the process has ended.
-
-        For libraries that clean up after the current task. Processes are to `process.monitor`.
-        """
-        if context is None:
-            context = copy_context()
-        if not self.alive:
-            self._loop.call_soon(fn, self, context=context)
-            return
-        if self._belongings is None:
-            self._belongings = Belongings(self.scheduler)
-        if self._belongings.callbacks is None:
-            self._belongings.callbacks = []
-        self._belongings.callbacks.append((fn, context))
-
-    def remove_done_callback(self, fn: Callable[[Any], object]) -> int:
-        """Take back a callback; how often it was there."""
-        belongings = self._belongings
-        if belongings is None or not belongings.callbacks:
-            return 0
-        kept = [one for one in belongings.callbacks if one[0] != fn]
-        removed = len(belongings.callbacks) - len(kept)
-        belongings.callbacks = kept
-        return removed
 
 
 def running_process(loop: asyncio.AbstractEventLoop) -> PythonProcess | None:
