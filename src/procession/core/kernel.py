@@ -237,7 +237,7 @@ class Kernel(Starter):
 
         Until then the process is `among` the others there.
         """
-        process = self.spawn(caller, entry, host_id, args, name=name, to_execute=True)
+        process = self.spawn(caller, entry, host_id, args, False, False, name, None, None, True)
         if among is not None:
             among[process.pid] = process
         try:
