@@ -1,4 +1,5 @@
 from procession.core.scheduler cimport Parking, Scheduler, Strand, Waiter
+from procession.core.switch cimport Ring
 from procession.core.wait cimport Receiving, wait_to_send
 
 cdef object CLOSED, EMPTY
@@ -6,7 +7,7 @@ cdef object CLOSED, EMPTY
 
 cdef class ReceiveChannel(Receiving):
     cdef object __weakref__
-    cdef public object _buffer
+    cdef public Ring _buffer
     cdef public object _decode
     cdef public Waiter _receiver
     cdef public object _more_receivers

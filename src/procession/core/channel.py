@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from procession.core.case import ReceiveCase, SendCase, send_on_closed
 from procession.core.errors import ChannelClosed
 from procession.core.scheduler import Parking
+from procession.core.switch import Ring
 from procession.core.tokens import CLOSED, EMPTY
 from procession.core.wait import Receiving, wait_to_send
 
@@ -59,7 +60,7 @@ class ReceiveChannel(Receiving[T], Generic[T]):
     def __init__(self, scheduler: Scheduler, decode: Callable[[Any], T] | None = None) -> None:
         self.scheduler = scheduler
         self._decode = decode
-        self._buffer: deque[Any] | None = None
+        self._buffer: Ring[Any] | None = None
         self._receiver: Waiter | None = None
         self._more_receivers: deque[Waiter] | None = None
         self._senders: deque[SendWaiter] | None = None  # used by Channel only
@@ -127,7 +128,7 @@ class ReceiveChannel(Receiving[T], Generic[T]):
         """Hand a value to the receiver that has waited longest, or keep it for the next one."""
         if self._receiver is None or not self.hand(value, next(turns)):
             if self._buffer is None:
-                self._buffer = deque()
+                self._buffer = Ring()
             self._buffer.append(value)
 
     def hand(self, value: Any, turn: Any, order: int = 0) -> bool:
@@ -185,7 +186,7 @@ class ReceiveChannel(Receiving[T], Generic[T]):
         if value is CLOSED or self.hand(value, turn):
             return
         if self._buffer is None:
-            self._buffer = deque()
+            self._buffer = Ring()
         if self._returned is None:
             self._returned = []
         place = bisect(self._returned, turn)

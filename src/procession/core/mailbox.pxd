@@ -4,7 +4,7 @@ from procession.core.channel cimport ReceiveChannel
 from procession.core.events cimport Events
 from procession.core.host cimport Host
 from procession.core.scheduler cimport Scheduler, Waiter
-from procession.core.switch cimport untrack
+from procession.core.switch cimport Ring, untrack
 
 cdef object CLOSED, EMPTY, SMALL, WEIGHTLESS
 
@@ -37,7 +37,7 @@ cdef class Mailbox:
     cdef long long _fit_until
     cdef public Py_ssize_t weight
     cdef public dict topics
-    cdef public object pending
+    cdef public Ring pending
     cdef public Inbox inbox_channel
     cdef public Events events_channel
     cdef public bint events_wanted

@@ -11,7 +11,6 @@ be given back, claimed by another topic's channel, or read by other code after a
 
 from __future__ import annotations
 
-from collections import deque
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
@@ -21,7 +20,7 @@ from procession.core.errors import Conflict, Invalid, LimitExceeded, NotFound
 from procession.core.events import Events
 from procession.core.message import Message, ReplyTo, check_topic
 from procession.core.stack import check_stack
-from procession.core.switch import untrack
+from procession.core.switch import Ring, untrack
 from procession.core.tokens import CLOSED, EMPTY
 from procession.core.typed import decoder
 from procession.core.weight import SMALL, WEIGHTLESS, weigh, weigh_small
@@ -198,7 +197,7 @@ class Mailbox:
         self.weight = 0
         """Of all letters that wait: see core/weight.py."""
         self.topics = _NO_TOPICS
-        self.pending: deque[Letter] | None = None
+        self.pending: Ring[Letter] | None = None
         self.inbox_channel: Inbox | None = None
         self.events_channel: Events | None = None
         self.events_wanted = False
@@ -273,7 +272,11 @@ class Mailbox:
         if arrival > self._fit_until and not accepted:
             self._count_room(topic)
         weight, kind = 0, type(payload)
-        if kind not in WEIGHTLESS and not (kind is str and len(payload) <= self._light):
+        if (
+            kind is not int
+            and kind not in WEIGHTLESS
+            and not (kind is str and len(payload) <= self._light)
+        ):
             weight = self._weigh(payload)
             if weight > SMALL:
                 self._weigh = weigh
@@ -285,10 +288,10 @@ class Mailbox:
         if channel is None or channel is self.inbox_channel:
             queue = self.pending
             if queue is None:
-                queue = self._share(deque())
+                queue = self._share(Ring())
         else:
             if channel._buffer is None:
-                channel._buffer = deque()
+                channel._buffer = Ring()
             queue = channel._buffer
         try:
             queue.append(letter)
@@ -297,7 +300,7 @@ class Mailbox:
             self.weigh_anew()
             raise
 
-    def _share(self, letters: deque[Letter]) -> deque[Letter]:
+    def _share(self, letters: Ring[Letter]) -> Ring[Letter]:
         """Have what is pending wait in this queue, which is that of the inbox too."""
         if self.inbox_channel is not None:
             self.inbox_channel._buffer = letters
@@ -332,7 +335,7 @@ class Mailbox:
         letter = self.weighed(letter)
         if channel is None or channel is self.inbox_channel:
             if self.pending is None:
-                self._share(deque())
+                self._share(Ring())
             inserted(self.pending, letter)
         else:
             channel._buffer = inserted(channel._buffer, letter)
@@ -397,7 +400,7 @@ class Mailbox:
         others = [letter for letter in letters if letter[2] != topic]
         if len(others) == len(letters):
             return
-        channel._buffer = deque(letter for letter in letters if letter[2] == topic)
+        channel._buffer = Ring(letter for letter in letters if letter[2] == topic)
         try:
             pending.clear()  # in place: the inbox holds the same queue
             pending.extend(others)
@@ -434,7 +437,7 @@ class Mailbox:
             channel._buffer = None
             channel.detached = False
         letters.sort(key=_arrival)
-        self.pending = deque(letters)
+        self.pending = Ring(letters)
         self.weight = sum(letter[5] for letter in letters)
         self._fit_until = self._arrivals  # there may be more now than the limit
         self.topics, self.inbox_channel, self._detached = _NO_TOPICS, None, None
@@ -484,10 +487,10 @@ def too_heavy(weight: int, waiting: int, limit: int, host_id: str, topic: str) -
     )
 
 
-def inserted(letters: deque[Letter] | None, letter: Letter) -> deque[Letter]:
+def inserted(letters: Ring[Letter] | None, letter: Letter) -> Ring[Letter]:
     """The queue with a letter that was given back, in its place: near the front."""
     if letters is None:
-        letters = deque()
+        letters = Ring()
     arrival = letter[0]
     for index, other in enumerate(letters):
         if other[0] > arrival:

@@ -1,16 +1,21 @@
 from cpython.object cimport PyObject
 
 
-cdef class RunQueue:
+cdef class Ring:
     cdef list _ring
     cdef Py_ssize_t _first
     cdef Py_ssize_t _count
     cdef Py_ssize_t _room
 
-    cpdef append(self, strand)
-    cpdef appendleft(self, strand)
+    cpdef append(self, value)
+    cpdef appendleft(self, value)
     cpdef popleft(self)
     cdef int _grow(self) except -1
+    cdef _refill(self, values)
+
+
+cdef class RunQueue(Ring):
+    pass
 
 
 cdef running_here()

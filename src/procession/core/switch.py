@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from contextvars import Context, ContextVar
 
 
+Ring = deque
+"""A queue: of what waits in a channel."""
+
+
 class RunQueue(deque[Any]):
     """The strands that are ready, and who of them runs next: first come, first served.
 

@@ -77,18 +77,22 @@ cdef extern from "Python.h":
     PySendResult PyIter_Send(object coro, object value, PyObject **result)
     object PyContextVar_Set(object variable, object value)
     PyObject *PyList_GET_ITEM(object ring, Py_ssize_t place)
-    void PyList_SET_ITEM(object ring, Py_ssize_t place, PyObject *strand)
+    void PyList_SET_ITEM(object ring, Py_ssize_t place, PyObject *value)
 
 cdef object RETURNED = _returned
 cdef object THROWN = _thrown
 
 
-cdef class RunQueue:
-    """The strands that are ready, in a ring: its free places hold None."""
+cdef class Ring:
+    """A queue, in a list whose free places hold None: as a deque, for those who can call it in C."""
 
     def __cinit__(self):
-        self._ring = [None] * 16
-        self._room = 16
+        self._ring = [None] * 8
+        self._room = 8
+
+    def __init__(self, values=()):
+        for value in values:
+            self.append(value)
 
     cdef int _grow(self) except -1:
         cdef Py_ssize_t first = self._first
@@ -97,44 +101,75 @@ cdef class RunQueue:
         self._room *= 2
         return 0
 
-    cpdef append(self, strand):
+    cpdef append(self, value):
         if self._count == self._room:
             self._grow()
-        _put(self._ring, (self._first + self._count) & (self._room - 1), strand)
+        _put(self._ring, (self._first + self._count) & (self._room - 1), value)
         self._count += 1
 
-    cpdef appendleft(self, strand):
+    cpdef appendleft(self, value):
         if self._count == self._room:
             self._grow()
         self._first = (self._first - 1) & (self._room - 1)
-        _put(self._ring, self._first, strand)
+        _put(self._ring, self._first, value)
         self._count += 1
 
     cpdef popleft(self):
         if not self._count:
-            raise IndexError("pop from an empty RunQueue")
-        cdef PyObject *strand = PyList_GET_ITEM(self._ring, self._first)
+            raise IndexError("pop from an empty queue")
+        cdef PyObject *value = PyList_GET_ITEM(self._ring, self._first)
         Py_INCREF(None)
         PyList_SET_ITEM(self._ring, self._first, <PyObject *>None)
         self._first = (self._first + 1) & (self._room - 1)
         self._count -= 1
-        return take(strand)
+        return take(value)
+
+    cdef _refill(self, values):
+        """Hold these values and no others."""
+        cdef Py_ssize_t room = 8
+        while room < len(values):
+            room *= 2
+        self._ring = values + [None] * (room - len(values))
+        self._first, self._room, self._count = 0, room, len(values)
+
+    def pop(self):
+        values = list(self)
+        last = values.pop()
+        self._refill(values)
+        return last
+
+    def insert(self, place, value):
+        values = list(self)
+        values.insert(place, value)
+        self._refill(values)
 
     def clear(self):
-        while self._count:
-            self.popleft()
+        self._refill([])
+
+    def extend(self, values):
+        for value in values:
+            self.append(value)
 
     def __len__(self):
         return self._count
+
+    def __getitem__(self, Py_ssize_t place):
+        if not 0 <= place < self._count:
+            raise IndexError("queue index out of range")
+        return self._ring[(self._first + place) & (self._room - 1)]
 
     def __iter__(self):
         return iter([self._ring[(self._first + i) & (self._room - 1)] for i in range(self._count)])
 
 
-cdef inline void _put(list ring, Py_ssize_t place, strand) noexcept:
-    """Put a strand in a free place. None goes out of it, which never dies of that."""
-    Py_INCREF(strand)
-    PyList_SET_ITEM(ring, place, <PyObject *>strand)
+cdef class RunQueue(Ring):
+    """The strands that are ready: see switch.py."""
+
+
+cdef inline void _put(list ring, Py_ssize_t place, value) noexcept:
+    """Put a value in a free place. None goes out of it, which never dies of that."""
+    Py_INCREF(value)
+    PyList_SET_ITEM(ring, place, <PyObject *>value)
     Py_DECREF(None)
 
 

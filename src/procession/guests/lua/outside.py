@@ -8,13 +8,13 @@ beyond that it ends.
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from procession.core import alarm
 from procession.core.channel import Channel
 from procession.core.errors import Error, LimitExceeded
+from procession.core.switch import Ring
 
 if TYPE_CHECKING:
     from procession.core.scheduler import Scheduler
@@ -86,7 +86,7 @@ class LuaChannel(Channel[Any]):
             return super().put(value)
         buffer = self._buffer
         if buffer is None:
-            buffer = self._buffer = deque()
+            buffer = self._buffer = Ring()
         if len(buffer) >= self.capacity:
             return False
         account = self._account
