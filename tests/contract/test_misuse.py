@@ -101,7 +101,10 @@ def test_a_coroutine_of_another_making_waits_like_ours(node):
 
 
 def test_the_body_of_a_process_that_somebody_else_resumes_still_gets_its_message(run):
+    bodies = []
+
     async def hears(to):
+        bodies.append(asyncio.current_task().get_coro())
         ch = process.listen("t")
         process.send(to, "here", 1)
         process.send(to, "heard", [await ch.receive(), await ch.receive()])
@@ -110,13 +113,8 @@ def test_the_body_of_a_process_that_somebody_else_resumes_still_gets_its_message
         here, heard = process.listen("here"), process.listen("heard")
         other = process.spawn(hears, None, process.pid())
         await here.receive()
-        body = next(
-            one
-            for one in gc.get_objects()
-            if type(one).__name__ == "coroutine" and one.__qualname__.endswith("hears")
-        )
         for _ in range(3):
-            body.send(None)
+            bodies[0].send(None)
         process.send(other, "t", 1)
         process.send(other, "t", 2)
         return await heard.receive()
@@ -125,19 +123,17 @@ def test_the_body_of_a_process_that_somebody_else_resumes_still_gets_its_message
 
 
 def test_a_body_that_is_closed_behind_the_back_of_the_runtime_ends(node):
+    bodies = []
+
     async def hears():
+        bodies.append(asyncio.current_task().get_coro())
         await process.inbox().receive()
 
     async def test(node):
         hearer = node.spawn(hears)
-        await asyncio.sleep(0.01)
-        bodies = [
-            one
-            for one in gc.get_objects()
-            if type(one).__name__ == "coroutine" and one.__qualname__.endswith("hears")
-        ]
-        for body in bodies:
-            body.close()
+        while node.processes()[0]["state"] != "waiting":
+            await asyncio.sleep(0)
+        bodies[0].close()
         node.terminate(hearer)
         while node.processes():
             await asyncio.sleep(0)

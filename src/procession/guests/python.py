@@ -78,7 +78,7 @@ class PythonProcess(TaskFace):
     def __dealloc__(self) -> None:
         """Of a process that has not ended, and goes with its node. Called if it is compiled."""
         if self._coro is not None:
-            unsettle(self, self._context, self._coro)
+            unsettle(None, self._context, self._coro)  # Cython tracks the process itself, and once
 
     # -- for the scheduler -------------------------------------------------------------------
 
