@@ -132,6 +132,10 @@ class Actor(Body, Process):
     def failed(self, error):
         self.end(None, error)
 
+    def crashed(self, exc):
+        """What leaves a step is what the machine has found, and no way to end a process."""
+        raise exc
+
     def kill(self, error, cleanup=None):
         if self.ending:
             return

@@ -50,7 +50,7 @@ class Deeds:
         pid = next(iter(self.world.doomed))
         kind, message = self.world.doomed.pop(pid)
         assert pid == actor.pid
-        assert type(error) is kind
+        assert error.kind == kind.kind
         assert message in error.message
 
     def ending(self, actor, result, error):
