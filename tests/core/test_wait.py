@@ -6,6 +6,7 @@ import inspect
 import sys
 import types
 import warnings
+import weakref
 from collections.abc import Coroutine
 
 import pytest
@@ -155,6 +156,52 @@ def test_a_wait_that_was_closed_or_awaited_is_not_told_of(bench):
         bench.start(only(wait))
         del wait
         gc.collect()
+
+
+class WeaklyKnown(Channel):
+    """A channel of which a test can tell whether anybody still holds it."""
+
+
+def is_taken(body, channel):
+    channel.push(1)
+    body.step()
+
+
+def is_closed_at_its_other_end(body, channel):
+    channel.close()
+    body.step()
+
+
+def is_interrupted(body, channel):
+    body.throw(ValueError("no"))
+    body.got[1].__traceback__ = None  # a frame of the test's, which has the exception
+
+
+def is_given_up(body, channel):
+    body.coro.close()
+
+
+@pytest.mark.parametrize(
+    "ends", [is_taken, is_closed_at_its_other_end, is_interrupted, is_given_up]
+)
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_wait_that_is_over_holds_nothing_but_its_name(bench, ends, begun):
+    channel = WeaklyKnown(bench.scheduler, 1)
+    body = Body(bench.scheduler, channel.receive())
+    wait = body.coro
+    bench.scheduler.current = body
+    if begun:
+        body.step()
+        assert body.parked is channel
+    ends(body, channel)
+    bench.scheduler.current = None
+    bench.scheduler.ready.clear()
+    body.got = None  # an exception has the frames that it has passed
+    channel, body = weakref.ref(channel), weakref.ref(body)
+    assert channel() is None
+    assert body() is None
+    assert inspect.getcoroutinestate(wait) == inspect.CORO_CLOSED
+    assert wait.__qualname__ == "ReceiveChannel.receive"
 
 
 async def only(awaitable):

@@ -9,6 +9,8 @@ cdef class Wait:
     cdef bint is_awaited
 
     cdef go(self)
+    cdef advance(self)
+    cdef void let_go(self) noexcept
     cdef end_by(self, kind, value, traceback)
     cpdef close(self)
 

@@ -81,7 +81,9 @@ cdef class Wait:
 
     @property
     def __qualname__(self):
-        return "woken" if self.source is None else self.source.waits_as
+        if self.source is not None:
+            return self.source.waits_as
+        return "woken" if self.state != OVER or self.at is None else self.at.waits_as
 
     @property
     def cr_running(self):
@@ -104,6 +106,15 @@ cdef class Wait:
 
     cdef go(self):
         """Go on until it waits, and give the trap, or until it is OVER, and give the outcome."""
+        if self.state == OVER:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        try:
+            return self.advance()
+        finally:
+            if self.state == OVER:
+                self.let_go()
+
+    cdef inline advance(self):
         cdef Parking source = self.source
         cdef Strand strand
         cdef Scheduler scheduler
@@ -116,8 +127,6 @@ cdef class Wait:
             if source is None:
                 self.state = OVER
                 return value
-        elif state == OVER:
-            raise RuntimeError("cannot reuse already awaited coroutine")
         elif source is None:
             self.state = WAITING
             return trap_of(self.strand)
@@ -204,9 +213,23 @@ cdef class Wait:
 
     cpdef close(self):
         """End the wait: as `close` of a coroutine."""
+        if self.state == OVER:
+            return
         state, self.state = self.state, OVER
-        if state == WAITING:
-            self.strand.unparks(self.source if self.at is None else self.at)
+        try:
+            if state == WAITING:
+                self.strand.unparks(self.source if self.at is None else self.at)
+        finally:
+            self.let_go()
+
+    cdef void let_go(self) noexcept:
+        """Hold nothing any more, as a coroutine that is over; but for its name, by a class."""
+        if self.source is not None:
+            self.at = type(self.source)
+            self.source = None
+        elif self.strand is not None:
+            self.at = None
+        self.strand = None
 
     def __dealloc__(self):
         if self.state == WAITING and self.strand is not None:
