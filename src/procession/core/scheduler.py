@@ -146,13 +146,17 @@ class Strand(Waiter):
         if self.parked is not at:
             return False
         scheduler = self.scheduler
-        scheduler.ready.append(self)  # passed over, while it is parked
-        if not scheduler.awake:
-            scheduler.rouse()
-        self.value = value
-        self.turn = turn
-        self.order = order
-        self.parked = None
+        try:
+            self.value = value
+            self.turn = turn
+            self.order = order
+            self.parked = None  # before it is queued: the offer may come from another thread
+            scheduler.ready.append(self)
+            if not scheduler.awake:
+                scheduler.rouse()
+        except BaseException:
+            self.parked = at
+            raise
         return True
 
     def waits_at(self, at: Any) -> bool:

@@ -183,6 +183,7 @@ class ChosenQueue(RunQueue):
         self.budget = None
 
     def append(self, strand):
+        assert strand.parked is None
         if strand.coro is not None:  # in its last words it may be woken, to no effect
             assert strand not in self.strands, f"{strand} was woken twice"
         self.strands.append(strand)
