@@ -61,6 +61,7 @@ bench: build
 # Ours against its peers, about ten minutes: `make bench-peers PEERS=--quick` takes a look in one.
 bench-peers: build $(BENCH_READY)
 	$(BENCH)/python bench/peers/run.py --save bench/results/peers.jsonl $(PEERS)
+	$(BENCH)/python bench/latency.py --save bench/results/latency.jsonl
 	$(BENCH)/python docs/benchmarks.py
 
 # The peers, which the tests do not need. One that does not install is skipped.

@@ -15,6 +15,7 @@ from peers import PEERS, ROOT
 from programs import PROGRAMS
 
 RESULTS = ROOT / "bench/results/peers.jsonl"
+LATENCY = ROOT / "bench/results/latency.jsonl"
 PAGE = ROOT / "docs/benchmarks.md"
 PICTURES = ROOT / "docs/benchmarks"
 
@@ -141,10 +142,11 @@ LOOK = """\
 """
 
 
-def page(rows):
+def page(rows, alone):
     """The whole page."""
     parts = [head(rows), summary(rows), who(rows)]
     parts += [section(row) for row in rows]
+    parts += [SECTIONS[row["program"]](row) for row in alone]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -246,10 +248,91 @@ def section(row):
     return "\n".join(lines)
 
 
+WAITS = """\
+## What one waits among {idle:,}
+
+{idle:,} processes wait for messages, {rate:,} messages a second go to a thousand others, and one
+sends a ping every millisecond, to which another one answers. A ticker ticks every 10 ms. Shown is
+how long the answer takes and how late the tick is, in microseconds: of half of them, of 99 in 100,
+of 999 in 1,000, and of all, at most. *Own* is that without the time in which a step could have run
+and another program had the core; the bare loop is one that sleeps until the next 10 ms in a Python
+that does nothing else.
+
+| µs | 50 % | 99 % | 99.9 % | longest |
+| --- | ---: | ---: | ---: | ---: |
+{table}
+
+The core was busy for {busy:.0%} of the time. The cycle collector has looked {collections} times
+meanwhile, for {longest:,} µs at most; a full collection, forced afterwards, takes {full:,} µs.
+
+{measured}
+"""
+
+GROWTH = """\
+## What it costs to be many
+
+What a message and a spawn cost where so many processes are alive, in nanoseconds of the processor.
+A message goes to one and back, or from each to the next until it has been through all of them,
+whose memory is then in no cache.
+
+| alive | message | message through all | spawn | spawn, monitor, exit | memory |
+| ---: | ---: | ---: | ---: | ---: | ---: |
+{table}
+
+{measured}
+"""
+
+
+def waits(row):
+    """What the page says of latency."""
+    result = row["result"]
+    names = ["ping", "ping, own", "ticker", "ticker, own", "ticks of a bare loop"]
+    table = [
+        f"| {name} | " + " | ".join(f"{figure:,}" for figure in result[name].values()) + " |"
+        for name in names
+    ]
+    return WAITS.format(
+        idle=result["idle"],
+        rate=result["messages/s"],
+        busy=result["busy"],
+        collections=result["collections"],
+        longest=result["longest collection"],
+        full=result["full collection"],
+        table="\n".join(table),
+        measured=how(row),
+    )
+
+
+def grown(row):
+    """What the page says of growth."""
+    costs = ["message", "message to each in turn", "spawn", "spawn, monitor, exit"]
+    table = [
+        f"| {each['n']:,} | "
+        + " | ".join(f"{each[name]:,}" for name in costs)
+        + f" | {each['resident'] / 1e6:,.0f} MB |"
+        for each in row["result"]
+    ]
+    return GROWTH.format(table="\n".join(table), measured=how(row))
+
+
+def how(row):
+    """How one of the programs of bench/latency.py was measured."""
+    machine = row["machine"]
+    return (
+        f"Measured by `python bench/latency.py {row['program']}`: {row['core']}, commit "
+        f"{row['commit']}, {row['when'][:10]}, {machine['cpu']}, {machine['cores']} cores, load "
+        f"{row['load'][0]:.1f}."
+    )
+
+
+SECTIONS = {"latency": waits, "growth": grown}
+
+
 def main():
     """Write the page and the pictures, or check them."""
     rows = measured()
-    text = page(rows)
+    alone = [json.loads(line) for line in LATENCY.read_text().splitlines()]
+    text = page(rows, alone)
     if "--check" not in sys.argv:
         PAGE.write_text(text)
         for row in rows:
