@@ -89,12 +89,6 @@ class ReceiveChannel(Receiving[T], Generic[T]):
     def __aiter__(self) -> ReceiveChannel[T]:
         return self
 
-    async def __anext__(self) -> T:
-        try:
-            return await self.receive()
-        except ChannelClosed:
-            raise StopAsyncIteration from None
-
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"
         return f"<{type(self).__name__} {state}, {self.buffered} buffered>"

@@ -1,4 +1,5 @@
 from procession.core.channel cimport ReceiveChannel
+from procession.core.switch cimport untrack
 
 
 cdef class Events(ReceiveChannel):

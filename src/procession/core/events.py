@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from procession.core.channel import ReceiveChannel
 from procession.core.errors import Invalid, LimitExceeded
 from procession.core.event import Event
+from procession.core.switch import untrack
 from procession.core.weight import WEIGHTLESS, weigh
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Events(ReceiveChannel[Event]):
     """
 
     __slots__ = ("next_look", "weight")
+
+    def __cinit__(self) -> None:
+        """Called if it is compiled: see Mailbox."""
+        untrack(self)
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__(scheduler)

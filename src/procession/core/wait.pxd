@@ -7,6 +7,7 @@ cdef class Wait:
     cdef Strand strand
     cdef int state
     cdef bint is_awaited
+    cdef bint iterates
 
     cdef go(self)
     cdef advance(self)

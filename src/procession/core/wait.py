@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import FunctionType, coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from procession.core.errors import ChannelClosed
 from procession.core.scheduler import Parking
 from procession.core.tokens import ANSWERED, CLOSED, EMPTY, NOTHING, PARKED
 
@@ -162,3 +163,10 @@ class Receiving(Parking, Generic[T]):
                     return value
 
         receive.__qualname__ = Parking.waits_as
+
+    async def __anext__(self) -> T:
+        """The same as an iterator, which ends when the channel is closed and drained."""
+        try:
+            return await self.receive()
+        except ChannelClosed:
+            raise StopAsyncIteration from None

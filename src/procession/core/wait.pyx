@@ -16,7 +16,7 @@ from cpython.ref cimport Py_INCREF
 
 from procession.core.scheduler cimport Parking, Scheduler, Strand
 
-from procession.core.tokens import ANSWERED as _answered, EMPTY as _empty, NOTHING as _nothing, PARKED as _parked
+from procession.core.tokens import ANSWERED as _answered, CLOSED as _closed, EMPTY as _empty, NOTHING as _nothing, PARKED as _parked
 
 cdef extern from *:
     """
@@ -38,6 +38,19 @@ cdef extern from *:
         return failed ? -1 : 0;
     }
 
+    static void set_next(PyTypeObject *type, void *function) {
+        type->tp_iternext = (iternextfunc)function;
+    }
+
+    /* The end of an iterator with a value. */
+    static PyObject *ended(PyObject *value) {
+        PyObject *stop = NULL;
+        if (value != Py_None) stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+        if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
+        Py_XDECREF(stop);
+        return NULL;
+    }
+
     static PyObject *raised(PyObject *exc) {
         PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
         return NULL;
@@ -51,9 +64,12 @@ cdef extern from *:
     void set_am_send(PyTypeObject *type, void *function)
     void PyObject_GC_UnTrack(void *thing)
     int set_throw(PyTypeObject *type, void *function) except -1
+    void set_next(PyTypeObject *type, void *function)
+    PyObject *ended(object value)
     PyObject *raised(object exc)
 
 cdef object ANSWERED = _answered
+cdef object CLOSED = _closed
 cdef object EMPTY = _empty
 cdef object NOTHING = _nothing
 cdef object PARKED = _parked
@@ -157,6 +173,8 @@ cdef class Wait:
                     strand = self.strand = scheduler.repay(source, value, turn)
                     self.state = WAITING
                     return trap_of(strand)
+            if self.iterates and value is CLOSED:
+                raise StopAsyncIteration
             value = source.outcome(value)
             if value is not ANSWERED:
                 return value
@@ -261,7 +279,19 @@ cdef PyObject *_throw(PyObject *wait, PyObject **given, Py_ssize_t count) except
     return raised((<Wait>wait).end_by(<object>given[0], value, traceback))
 
 
+cdef PyObject *_next(PyObject *wait) except? NULL:
+    """`__next__`, without the traceback that Cython makes of an end: CPython 3.12 waits by it."""
+    if not (<Wait>wait).is_awaited:
+        raise TypeError("'coroutine' object is not an iterator")
+    outcome = (<Wait>wait).go()
+    if (<Wait>wait).state != WAITING:
+        return ended(outcome)
+    Py_INCREF(outcome)
+    return <PyObject *>outcome
+
+
 set_am_send(<PyTypeObject *>Wait, <void *>_am_send)
+set_next(<PyTypeObject *>Wait, <void *>_next)
 set_throw(<PyTypeObject *>Wait, <void *>_throw)
 
 
@@ -300,3 +330,9 @@ cdef class Receiving(Parking):
         Raises ChannelClosed, again and again, once the channel is closed and drained.
         """
         return wait(self)
+
+    def __anext__(self):
+        """The same as an iterator, which ends when the channel is closed and drained."""
+        cdef Wait next_one = <Wait>wait(self)
+        next_one.iterates = True
+        return next_one
