@@ -340,6 +340,27 @@ def test_a_reply_from_another_thread_does_not_sleep(run):
     assert run(main) == "hi"
 
 
+def test_no_reply_from_another_thread_is_lost_while_the_loop_wakes_up(run):
+    def answer(message):
+        threading.Event().wait(0.001)  # by then the loop sleeps
+        message.reply("hi")
+
+    async def server():
+        threads = []
+        while len(threads) < 200:
+            message = await process.inbox().receive()
+            threads.append(threading.Thread(target=answer, args=(message,)))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+    async def main():
+        pid = process.spawn(server, None)
+        return [await process.call(pid, "t", timeout=None) for _ in range(200)]
+
+    assert run(main) == ["hi"] * 200
+
+
 def test_a_generator_that_one_process_dropped_does_not_end_another(run, caplog):
     async def drops_a_generator():
         async def generate():
