@@ -4,7 +4,7 @@ from procession.core.channel cimport ReceiveChannel
 from procession.core.events cimport Events
 from procession.core.host cimport Host
 from procession.core.scheduler cimport Scheduler, Waiter
-from procession.core.switch cimport Ring, untrack
+from procession.core.switch cimport Ring, track, untrack
 
 cdef object CLOSED, EMPTY, SMALL, WEIGHTLESS
 

@@ -20,7 +20,7 @@ from procession.core.errors import Conflict, Invalid, LimitExceeded, NotFound
 from procession.core.events import Events
 from procession.core.message import Message, ReplyTo, check_topic
 from procession.core.stack import check_stack
-from procession.core.switch import Ring, untrack
+from procession.core.switch import Ring, track, untrack
 from procession.core.tokens import CLOSED, EMPTY
 from procession.core.typed import decoder
 from procession.core.weight import SMALL, WEIGHTLESS, weigh, weigh_small
@@ -117,6 +117,7 @@ class _MailboxChannel(ReceiveChannel[T]):
 
     def retire(self) -> None:
         """Close, and have what was handed out and comes back go to the mailbox."""
+        track(self)
         super().close()
 
 
@@ -181,7 +182,7 @@ class Mailbox:
     )
 
     def __cinit__(self) -> None:
-        """Called if it is compiled: it is no part of a cycle once its process has ended."""
+        """Called if it is compiled: nothing that its process still has is garbage. See `end`."""
         untrack(self)
 
     def __init__(self, scheduler: Scheduler, host: Host) -> None:
@@ -390,6 +391,7 @@ class Mailbox:
         if self._detached is None:
             self._detached = WeakSet()
         self._detached.add(channel)
+        track(channel)
         del self.topics[channel.topic]
         channel.detached = True
 
@@ -451,6 +453,10 @@ class Mailbox:
     def end(self) -> None:
         """Its process has ended: only its program may yet have channels, and what is in them."""
         self.closed = True
+        for channel in (*self.topics.values(), self.inbox_channel, self.events_channel):
+            if channel is not None:
+                track(channel)
+        track(self)
         self.topics, self.inbox_channel = _NO_TOPICS, None
 
     def inbox(self) -> Inbox:

@@ -85,3 +85,7 @@ def unsettle(strand: object, context: Context, coro: Coroutine[Any, Any, Any]) -
 
 def untrack(thing: object) -> None:
     """Have the cycle collector pass something by, if the core is compiled: see `settle`."""
+
+
+def track(thing: object) -> None:
+    """Have the cycle collector look at it again, as at all that a process leaves behind."""

@@ -31,7 +31,7 @@ cdef extern from *:
         return 1;
     }
 
-    static void track(PyObject *thing) {
+    static void track_again(PyObject *thing) {
         if (PyObject_IS_GC(thing) && !PyObject_GC_IsTracked(thing))
             PyObject_GC_Track(thing);
     }
@@ -56,7 +56,7 @@ cdef extern from *:
         Py_TYPE(context)->tp_traverse(context, untrack_variables, NULL);
     }
     """
-    void track(object thing)
+    void track_again(object thing)
     void untrack_context(object context)
     PyObject *entered_context()
     PyObject *throw_into(object coro, object name, object exc)
@@ -261,3 +261,8 @@ cpdef unsettle(strand, context, coro):
 cpdef untrack(thing):
     """Have the cycle collector pass something by: see switch.py."""
     PyObject_GC_UnTrack(<void *>thing)
+
+
+cpdef track(thing):
+    """Have the cycle collector look at it again: see switch.py."""
+    track_again(thing)
