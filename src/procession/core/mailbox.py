@@ -19,6 +19,7 @@ from procession.core.channel import ReceiveChannel
 from procession.core.errors import Conflict, Invalid, LimitExceeded, NotFound
 from procession.core.events import Events
 from procession.core.message import Message, ReplyTo, check_topic
+from procession.core.refusal import mailbox_full, too_heavy
 from procession.core.stack import check_stack
 from procession.core.switch import Ring, track, untrack
 from procession.core.tokens import CLOSED, EMPTY
@@ -474,23 +475,6 @@ class Mailbox:
         """Make the channel of lifecycle events: one waits for the process to ask."""
         self.events_channel = Events(self._scheduler)
         return self.events_channel
-
-
-def mailbox_full(limit: int, topic: str) -> LimitExceeded:
-    """The error of who sends to a process for which too much waits. SEMANTICS 6.8."""
-    return LimitExceeded(
-        f"mailbox full: {limit} messages wait", retryable=True, details={"topic": topic}
-    )
-
-
-def too_heavy(weight: int, waiting: int, limit: int, host_id: str, topic: str) -> LimitExceeded:
-    """The error of a message that has more bytes than still fit. SEMANTICS 6.10."""
-    return LimitExceeded(
-        f"mailbox full: about {waiting} bytes wait, this message has {weight}, and "
-        f"the limit is {limit} (mailbox_bytes of {host_id})",
-        retryable=True,
-        details={"topic": topic},
-    )
 
 
 def inserted(letters: Ring[Letter] | None, letter: Letter) -> Ring[Letter]:

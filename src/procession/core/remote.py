@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from procession.core.errors import Invalid
 from procession.core.frames import CANCEL, DOOM, LINK, LINK_FAILING, LOOK, UNLINK, UNWATCH, WATCH
-from procession.core.mailbox import mailbox_full, too_heavy
 from procession.core.message import check_topic
 from procession.core.pid import parse_pid
 from procession.core.readiness import READY
+from procession.core.refusal import mailbox_full, too_heavy
 from procession.core.weight import units_of, weigh
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from procession.core.channel import Channel, ReceiveChannel
 from procession.core.errors import Conflict, Error, Invalid, did_you_mean
 from procession.core.kernel import Kernel
-from procession.core.mailbox import mailbox_full, too_heavy
 from procession.core.message import check_topic
 from procession.core.payload import copy_payload
+from procession.core.refusal import mailbox_full, too_heavy
 from procession.core.sleep import sleep
 from procession.core.weight import SMALL, WEIGHTLESS, weigh
 from procession.guests.lua.modules import PARTS
