@@ -250,10 +250,11 @@ cdef class Wait:
         self.strand = None
 
     def __dealloc__(self):
-        if self.state == WAITING:
-            # Of a task. A main has it in a coroutine, which closes it before anything is freed.
-            if self.strand is not None and self.strand.trap is not PARKED:
+        if self.state == WAITING and self.strand is not None:
+            try:
                 self.strand.unparks(self.source if self.at is None else self.at)
+            except Exception:  # in a cycle of garbage, where it waited may be freed before it
+                self.strand.parked = None
         elif self.state == FRESH and self.source is not None:
             warnings.warn(
                 f"coroutine '{self.source.waits_as}' was never awaited",
