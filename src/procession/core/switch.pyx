@@ -193,10 +193,9 @@ cdef running_here():
     return None
 
 
-cpdef resume(strand, context, coro, tasks, loop):
-    """Run the coroutine of a strand, in its context, until it yields; give what it has yielded."""
+cdef inline int enter(strand, context, tasks, loop) except -1:
+    """A step of the strand begins: it is the task of the loop, and runs in its own context."""
     global running, running_context
-    cdef PyObject *result = NULL
     if PyDict_CheckExact(tasks):
         PyDict_SetItem(tasks, loop, strand)
     else:
@@ -204,9 +203,23 @@ cpdef resume(strand, context, coro, tasks, loop):
     PyContext_Enter(context)
     running = <PyObject *>strand
     running_context = <PyObject *>context
-    cdef PySendResult how = PyIter_Send(coro, None, &result)
+    return 0
+
+
+cdef inline int leave(context) except -1:
+    """Its step is over. What it has raised is still pending."""
+    global running
     running = NULL
     PyContext_Exit(context)
+    return 0
+
+
+cpdef resume(strand, context, coro, tasks, loop):
+    """Run the coroutine of a strand, in its context, until it yields; give what it has yielded."""
+    cdef PyObject *result = NULL
+    enter(strand, context, tasks, loop)
+    cdef PySendResult how = PyIter_Send(coro, None, &result)
+    leave(context)
     if how == PYGEN_NEXT:
         return take(result)
     if how == PYGEN_RETURN:
@@ -217,17 +230,9 @@ cpdef resume(strand, context, coro, tasks, loop):
 
 cpdef throw(strand, context, coro, exc, tasks, loop):
     """The same, by an exception. If that comes out of the coroutine, THROWN."""
-    global running, running_context
-    if PyDict_CheckExact(tasks):
-        PyDict_SetItem(tasks, loop, strand)
-    else:
-        tasks[loop] = strand
-    PyContext_Enter(context)
-    running = <PyObject *>strand
-    running_context = <PyObject *>context
+    enter(strand, context, tasks, loop)
     cdef PyObject *result = throw_into(coro, "throw", exc)
-    running = NULL
-    PyContext_Exit(context)
+    leave(context)
     if result is not NULL:
         return take(result)
     if take_raised(exc):
